@@ -1,0 +1,75 @@
+# Everything runs from the virtual environment .venv, which `setup` makes and keeps up to date.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo dev test check soak clean
+
+help:
+	@echo "make setup   create .venv, install the package and what it needs"
+	@echo "make demo    load the demo pipeline once, from MySQL to PostgreSQL, and show the result"
+	@echo "make dev     start the local stack and Dagster's web interface"
+	@echo "make test    run all tests but the long ones"
+	@echo "make check   ruff, mypy, import rules"
+	@echo "make soak    run the long tests"
+	@echo "make clean   stop the local stack; delete .venv, .local and caches"
+
+# A .venv whose Python is gone, or that was copied here from another folder, cannot be repaired.
+setup:
+	@if [ -e .venv ] && ! { .venv/bin/python -c 'import pip' && \
+	    grep -qxF '$(CURDIR)' .venv/made-in; } >/dev/null 2>&1; then \
+	  echo "setup: .venv does not work here (unfinished, moved, or its Python is gone): making it anew"; \
+	  rm -rf .venv; \
+	fi
+	@$(MAKE) --silent --no-print-directory .venv/installed
+	@.venv/bin/python -m dms_pipeline.local_dms.servers ensure
+
+.venv/made-in:
+	@python=; for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
+	  if $$candidate -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; then \
+	    python=$$candidate; break; \
+	  fi; \
+	done; \
+	if [ -z "$$python" ]; then \
+	  echo "setup: Python 3.11 or newer is needed; python3 is $$(python3 --version 2>/dev/null || echo missing)." \
+	    "Install one and name it: make setup PYTHON=/path/to/python3.12" >&2; \
+	  exit 1; \
+	fi; \
+	if ! $$python -c 'import ensurepip, venv' 2>/dev/null; then \
+	  echo "setup: $$python cannot make virtual environments. On Debian or Ubuntu install that part with:" \
+	    "sudo apt-get update && sudo apt-get install -y python3-venv" >&2; \
+	  exit 1; \
+	fi; \
+	echo "setup: creating .venv with $$($$python --version)"; \
+	$$python -m venv --clear .venv && echo '$(CURDIR)' > .venv/made-in
+
+.venv/installed: pyproject.toml constraints.txt | .venv/made-in
+	@echo "setup: installing packages into .venv (a minute or two the first time)"
+	@.venv/bin/python -m pip install --quiet --disable-pip-version-check \
+	  --constraint constraints.txt --editable '.[local,dev]'
+	@touch .venv/installed
+
+demo: setup
+	@.venv/bin/dms-pipeline demo
+
+dev: setup
+	@.venv/bin/dms-pipeline dev
+
+test: setup
+	@.venv/bin/python -m pytest -m "not soak"
+
+soak: setup
+	@.venv/bin/python -m pytest -m soak
+
+check: setup
+	@.venv/bin/ruff check .
+	@.venv/bin/ruff format --check .
+	@.venv/bin/mypy
+	@.venv/bin/lint-imports
+
+# A server that runs has its pid file; without .venv nothing could stop it, so .venv is made first.
+clean:
+	@if ls .local/*/server.pid >/dev/null 2>&1; then \
+	  $(MAKE) --no-print-directory setup && .venv/bin/dms-pipeline local down; \
+	fi
+	@rm -rf .venv .local build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	  .import_linter_cache .tmp_dagster_home_*
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

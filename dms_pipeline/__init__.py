@@ -1,0 +1,1 @@
+"""Incremental MySQL to PostgreSQL loads with AWS DMS checkpoints, orchestrated by Dagster."""

@@ -1,0 +1,333 @@
+"""AWS DMS: one typed client for the operations of a load, with frozen values for answers."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from botocore.exceptions import ClientError
+
+from dms_pipeline.aws.session import aws_errors, error_code
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import AwsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dms import DatabaseMigrationServiceClient
+
+StartType = Literal["start-replication", "resume-processing", "reload-target"]
+MigrationType = Literal["full-load", "cdc", "full-load-and-cdc"]
+_NOT_FOUND = "ResourceNotFoundFault"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationInstance:
+    """A replication instance; its ``status`` is ``available`` when it can be used."""
+
+    arn: str
+    identifier: str
+    status: str
+    instance_class: str
+    created_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """A source or target endpoint."""
+
+    arn: str
+    identifier: str
+    kind: Literal["source", "target"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """The last connection test of an instance and an endpoint."""
+
+    endpoint_arn: str
+    status: str
+    last_failure: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicationTask:
+    """A replication task; texts that DMS has not filled in yet are empty."""
+
+    arn: str
+    identifier: str
+    status: str
+    migration_type: str
+    stop_reason: str
+    last_failure: str
+    recovery_checkpoint: str
+    cdc_start_position: str
+    created_at: datetime | None
+    started_at: datetime | None
+    stopped_at: datetime | None
+    tables_errored: int
+    full_load_percent: int
+
+
+@dataclass(frozen=True, slots=True)
+class TableStatistics:
+    """Counters of one table, named by its source; captured and applied changes of one task."""
+
+    table: TableId
+    state: str
+    inserts: int
+    updates: int
+    deletes: int
+    ddls: int
+    applied_inserts: int
+    applied_updates: int
+    applied_deletes: int
+    full_load_rows: int
+
+
+class DmsClient:
+    """The DMS operations of a load. All raise `AwsError` when AWS refuses or does not answer."""
+
+    def __init__(self, client: "DatabaseMigrationServiceClient") -> None:
+        self._client = client
+
+    def find_instance(self, identifier: str) -> ReplicationInstance | None:
+        found = self._find(
+            "describe_replication_instances",
+            "ReplicationInstances",
+            ("replication-instance-id", identifier),
+        )
+        return _instance(found) if found else None
+
+    def create_instance(
+        self,
+        identifier: str,
+        *,
+        instance_class: str,
+        allocated_storage_gb: int,
+        engine_version: str,
+        multi_az: bool,
+        subnet_group: str | None,
+        security_groups: tuple[str, ...],
+        tags: Mapping[str, str],
+    ) -> ReplicationInstance:
+        """Never publicly accessible: AWS's own default is a public address."""
+        optional: dict[str, Any] = {}
+        if subnet_group:
+            optional["ReplicationSubnetGroupIdentifier"] = subnet_group
+        if security_groups:
+            optional["VpcSecurityGroupIds"] = list(security_groups)
+        with aws_errors(f"CreateReplicationInstance {identifier}"):
+            response = self._client.create_replication_instance(
+                ReplicationInstanceIdentifier=identifier,
+                ReplicationInstanceClass=instance_class,
+                AllocatedStorage=allocated_storage_gb,
+                EngineVersion=engine_version,
+                AutoMinorVersionUpgrade=False,
+                MultiAZ=multi_az,
+                PubliclyAccessible=False,
+                Tags=_tag_list(tags),
+                **optional,
+            )
+        return _instance(response["ReplicationInstance"])
+
+    def delete_instance(self, instance: ReplicationInstance) -> None:
+        with aws_errors(f"DeleteReplicationInstance {instance.identifier}"), _gone_is_fine():
+            self._client.delete_replication_instance(ReplicationInstanceArn=instance.arn)
+
+    def find_endpoint(self, identifier: str) -> Endpoint | None:
+        found = self._find("describe_endpoints", "Endpoints", ("endpoint-id", identifier))
+        if not found:
+            return None
+        kind: Literal["source", "target"] = (
+            "source" if str(found["EndpointType"]).lower() == "source" else "target"
+        )
+        return Endpoint(found["EndpointArn"], found["EndpointIdentifier"], kind)
+
+    def put_endpoint(
+        self, identifier: str, *, kind: Literal["source", "target"], settings: Mapping[str, Any]
+    ) -> None:
+        """Creates the endpoint, or gives the one there these settings (as CreateEndpoint)."""
+        present = self.find_endpoint(identifier)
+        request: dict[str, Any] = {
+            "EndpointIdentifier": identifier,
+            "EndpointType": kind,
+            **settings,
+        }
+        with aws_errors(f"the endpoint {identifier}"):
+            if present:
+                self._client.modify_endpoint(EndpointArn=present.arn, **request)
+            else:
+                self._client.create_endpoint(**request)
+
+    def test_connection(self, instance: ReplicationInstance, endpoint: Endpoint) -> None:
+        subject = f"TestConnection of {endpoint.identifier} from {instance.identifier}"
+        with aws_errors(subject):
+            self._client.test_connection(
+                ReplicationInstanceArn=instance.arn, EndpointArn=endpoint.arn
+            )
+
+    def connections(self, instance: ReplicationInstance) -> dict[str, Connection]:
+        """The connection tests of this instance, by endpoint ARN."""
+        found = self._describe(
+            "describe_connections", "Connections", ("replication-instance-arn", instance.arn)
+        )
+        return {
+            row["EndpointArn"]: Connection(
+                endpoint_arn=row["EndpointArn"],
+                status=row["Status"],
+                last_failure=row.get("LastFailureMessage", ""),
+            )
+            for row in found
+        }
+
+    def find_task(self, identifier: str) -> ReplicationTask | None:
+        found = self._find(
+            "describe_replication_tasks",
+            "ReplicationTasks",
+            ("replication-task-id", identifier),
+            WithoutSettings=True,
+        )
+        return _task(found) if found else None
+
+    def create_task(
+        self,
+        identifier: str,
+        *,
+        instance: ReplicationInstance,
+        source: Endpoint,
+        target: Endpoint,
+        migration_type: MigrationType,
+        table_mappings: str,
+        task_settings: str,
+        cdc_start_position: str | None,
+        tags: Mapping[str, str],
+    ) -> ReplicationTask:
+        optional = {"CdcStartPosition": cdc_start_position} if cdc_start_position else {}
+        with aws_errors(f"CreateReplicationTask {identifier}"):
+            response = self._client.create_replication_task(
+                ReplicationTaskIdentifier=identifier,
+                ReplicationInstanceArn=instance.arn,
+                SourceEndpointArn=source.arn,
+                TargetEndpointArn=target.arn,
+                MigrationType=migration_type,
+                TableMappings=table_mappings,
+                ReplicationTaskSettings=task_settings,
+                Tags=_tag_list(tags),
+                **optional,
+            )
+        return _task(response["ReplicationTask"])
+
+    def start_task(
+        self, task: ReplicationTask, start_type: StartType, *, cdc_stop_position: str | None
+    ) -> None:
+        optional = {"CdcStopPosition": cdc_stop_position} if cdc_stop_position else {}
+        with aws_errors(f"StartReplicationTask {task.identifier} ({start_type})"):
+            self._client.start_replication_task(
+                ReplicationTaskArn=task.arn, StartReplicationTaskType=start_type, **optional
+            )
+
+    def stop_task(self, task: ReplicationTask) -> None:
+        with aws_errors(f"StopReplicationTask {task.identifier}"):
+            self._client.stop_replication_task(ReplicationTaskArn=task.arn)
+
+    def delete_task(self, task: ReplicationTask) -> None:
+        with aws_errors(f"DeleteReplicationTask {task.identifier}"), _gone_is_fine():
+            self._client.delete_replication_task(ReplicationTaskArn=task.arn)
+
+    def table_statistics(self, task: ReplicationTask) -> tuple[TableStatistics, ...]:
+        with aws_errors(f"DescribeTableStatistics of {task.identifier}"):
+            pages = self._client.get_paginator("describe_table_statistics").paginate(
+                ReplicationTaskArn=task.arn, PaginationConfig={"PageSize": 500}
+            )
+            return tuple(_statistics(row) for page in pages for row in page["TableStatistics"])
+
+    def tags(self, arn: str) -> dict[str, str]:
+        with aws_errors(f"ListTagsForResource {arn}"):
+            response = self._client.list_tags_for_resource(ResourceArn=arn)
+        return {tag["Key"]: tag.get("Value", "") for tag in response["TagList"]}
+
+    def _find(
+        self, operation: str, result: str, name_is: tuple[str, str], **more: Any
+    ) -> dict[str, Any] | None:
+        found = self._describe(operation, result, name_is, **more)
+        if len(found) > 1:
+            _ambiguous(operation, name_is, len(found))
+        return found[0] if found else None
+
+    def _describe(
+        self, operation: str, result: str, name_is: tuple[str, str], **more: Any
+    ) -> list[dict[str, Any]]:
+        """DMS raises a fault, rather than answer an empty list, when a filter matches nothing."""
+        name, value = name_is
+        with aws_errors(f"{operation} {value}"):
+            try:
+                response = getattr(self._client, operation)(
+                    Filters=[{"Name": name, "Values": [value]}], **more
+                )
+            except ClientError as error:
+                if error_code(error) == _NOT_FOUND:
+                    return []
+                raise
+        return list(response[result])
+
+
+@contextmanager
+def _gone_is_fine() -> Iterator[None]:
+    """A delete of what is gone has done its work."""
+    try:
+        yield
+    except ClientError as error:
+        if error_code(error) != _NOT_FOUND:
+            raise
+
+
+def _ambiguous(operation: str, name_is: tuple[str, str], count: int) -> NoReturn:
+    raise AwsError(f"{operation}: {count} objects answer to {name_is[0]} {name_is[1]}, needed one")
+
+
+def _tag_list(tags: Mapping[str, str]) -> Any:
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def _instance(row: Any) -> ReplicationInstance:
+    return ReplicationInstance(
+        arn=row["ReplicationInstanceArn"],
+        identifier=row["ReplicationInstanceIdentifier"],
+        status=row["ReplicationInstanceStatus"],
+        instance_class=row.get("ReplicationInstanceClass", ""),
+        created_at=row.get("InstanceCreateTime"),
+    )
+
+
+def _task(row: Any) -> ReplicationTask:
+    statistics = row.get("ReplicationTaskStats", {})
+    return ReplicationTask(
+        arn=row["ReplicationTaskArn"],
+        identifier=row["ReplicationTaskIdentifier"],
+        status=row["Status"],
+        migration_type=row["MigrationType"],
+        stop_reason=row.get("StopReason", ""),
+        last_failure=row.get("LastFailureMessage", ""),
+        recovery_checkpoint=row.get("RecoveryCheckpoint", ""),
+        cdc_start_position=row.get("CdcStartPosition", ""),
+        created_at=row.get("ReplicationTaskCreationDate"),
+        started_at=row.get("ReplicationTaskStartDate"),
+        stopped_at=statistics.get("StopDate"),
+        tables_errored=statistics.get("TablesErrored", 0),
+        full_load_percent=statistics.get("FullLoadProgressPercent", 0),
+    )
+
+
+def _statistics(row: Any) -> TableStatistics:
+    return TableStatistics(
+        table=TableId(row["SchemaName"], row["TableName"]),
+        state=row.get("TableState", ""),
+        inserts=row.get("Inserts", 0),
+        updates=row.get("Updates", 0),
+        deletes=row.get("Deletes", 0),
+        ddls=row.get("Ddls", 0),
+        applied_inserts=row.get("AppliedInserts", 0),
+        applied_updates=row.get("AppliedUpdates", 0),
+        applied_deletes=row.get("AppliedDeletes", 0),
+        full_load_rows=row.get("FullLoadRows", 0),
+    )

@@ -1,0 +1,147 @@
+"""DynamoDB: the two tables that outlive a run, and nothing of how they are filled."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import ClientError
+
+from dms_pipeline.aws.session import aws_errors, error_code
+from dms_pipeline.errors import AwsError
+
+if TYPE_CHECKING:
+    from mypy_boto3_dynamodb import DynamoDBClient
+
+# BatchWriteItem's limit.
+_BATCH = 25
+
+Item = dict[str, Any]
+
+
+class ConditionFailedError(AwsError):
+    """A conditional write found other values than it was told to expect; nothing was written."""
+
+
+class KeyedTable:
+    """One table with a partition and a sort key, both strings; items are plain Python values.
+
+    Every method raises `AwsError` when AWS refuses or does not answer.
+    """
+
+    def __init__(
+        self, client: "DynamoDBClient", name: str, *, partition_key: str, sort_key: str
+    ) -> None:
+        self._client = client
+        self.name = name
+        self._keys = (partition_key, sort_key)
+
+    def create(self) -> None:
+        """Creates the table with on-demand billing, unless it is there."""
+        partition_key, sort_key = self._keys
+        with aws_errors(f"CreateTable {self.name}"):
+            try:
+                self._client.create_table(
+                    TableName=self.name,
+                    AttributeDefinitions=[
+                        {"AttributeName": key, "AttributeType": "S"} for key in self._keys
+                    ],
+                    KeySchema=[
+                        {"AttributeName": partition_key, "KeyType": "HASH"},
+                        {"AttributeName": sort_key, "KeyType": "RANGE"},
+                    ],
+                    BillingMode="PAY_PER_REQUEST",
+                )
+            except ClientError as error:
+                if error_code(error) != "ResourceInUseException":
+                    raise
+            self._client.get_waiter("table_exists").wait(
+                TableName=self.name, WaiterConfig={"Delay": 1, "MaxAttempts": 60}
+            )
+
+    def get(self, partition: str, sort: str) -> Item | None:
+        key = dict(zip(self._keys, (partition, sort), strict=True))
+        with aws_errors(f"GetItem of {self.name}"):
+            response = self._client.get_item(
+                TableName=self.name, Key=_to_wire(key), ConsistentRead=True
+            )
+        return _from_wire(response["Item"]) if "Item" in response else None
+
+    def query(
+        self, partition: str, *, sort_prefix: str = "", newest_first: bool = False
+    ) -> Iterator[Item]:
+        """The items of a partition in the order of their sort keys."""
+        condition, values = "#p = :p", {":p": partition}
+        names = {"#p": self._keys[0]}
+        if sort_prefix:
+            condition += " AND begins_with(#s, :s)"
+            names["#s"] = self._keys[1]
+            values[":s"] = sort_prefix
+        with aws_errors(f"Query of {self.name}"):
+            pages = self._client.get_paginator("query").paginate(
+                TableName=self.name,
+                KeyConditionExpression=condition,
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=_to_wire(values),
+                ScanIndexForward=not newest_first,
+                ConsistentRead=True,
+            )
+            for page in pages:
+                yield from (_from_wire(item) for item in page["Items"])
+
+    def put_all(self, items: Iterable[Item]) -> None:
+        """Writes every item, replacing those with the same keys. Not atomic: repeat on failure."""
+        requests: list[Any] = [{"PutRequest": {"Item": _to_wire(item)}} for item in items]
+        while requests:
+            batch, requests = requests[:_BATCH], requests[_BATCH:]
+            with aws_errors(f"BatchWriteItem to {self.name}"):
+                response = self._client.batch_write_item(RequestItems={self.name: batch})
+            requests += response["UnprocessedItems"].get(self.name, [])
+
+    def put_pair(
+        self, new: Item, replaced: Item, *, unless_changed: tuple[str, Any] | None
+    ) -> None:
+        """In one transaction: adds ``new``, which must not exist, and replaces ``replaced``.
+
+        Args:
+            new: the item to add.
+            replaced: the item that takes the place of the one with its keys.
+            unless_changed: attribute and value that the item to be replaced must still have;
+                None if there must be no such item yet.
+
+        Raises:
+            ConditionFailedError: if one of the two conditions does not hold.
+        """
+        absent = {
+            "ConditionExpression": "attribute_not_exists(#k)",
+            "ExpressionAttributeNames": {"#k": self._keys[0]},
+        }
+        condition: dict[str, Any] = absent
+        if unless_changed is not None:
+            condition = {
+                "ConditionExpression": "#a = :a",
+                "ExpressionAttributeNames": {"#a": unless_changed[0]},
+                "ExpressionAttributeValues": _to_wire({":a": unless_changed[1]}),
+            }
+        puts: list[Any] = [
+            {"Put": {"TableName": self.name, "Item": _to_wire(new), **absent}},
+            {"Put": {"TableName": self.name, "Item": _to_wire(replaced), **condition}},
+        ]
+        with aws_errors(f"TransactWriteItems to {self.name}"):
+            try:
+                self._client.transact_write_items(TransactItems=puts)
+            except ClientError as error:
+                if error_code(error) == "TransactionCanceledException":
+                    raise ConditionFailedError(
+                        f"{self.name} was changed by somebody else meanwhile; nothing was written"
+                    ) from error
+                raise
+
+
+def _to_wire(item: Mapping[str, Any]) -> Any:
+    serializer = TypeSerializer()
+    return {name: serializer.serialize(value) for name, value in item.items()}
+
+
+def _from_wire(item: Mapping[str, Any]) -> Item:
+    deserializer = TypeDeserializer()
+    return {name: deserializer.deserialize(value) for name, value in item.items()}

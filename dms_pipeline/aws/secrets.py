@@ -1,0 +1,68 @@
+"""Secrets Manager: how a database is reached, in the form AWS gives database secrets."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from dms_pipeline.aws.session import aws_errors, error_code
+from dms_pipeline.errors import ConfigError
+
+if TYPE_CHECKING:
+    from mypy_boto3_secretsmanager import SecretsManagerClient
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseCredentials:
+    """Host, port and login of one database server."""
+
+    host: str
+    port: int
+    username: str
+    password: str = field(repr=False)
+    dbname: str = ""
+
+
+class DatabaseSecrets:
+    """Reads and writes database secrets; raises `AwsError` when AWS refuses or does not answer."""
+
+    def __init__(self, client: "SecretsManagerClient") -> None:
+        self._client = client
+
+    def read(self, secret_id: str) -> DatabaseCredentials:
+        """The credentials in a secret.
+
+        Raises:
+            ConfigError: if the secret has not the form that DMS needs: JSON with host, port,
+                username and password.
+        """
+        with aws_errors(f"GetSecretValue {secret_id}"):
+            text = self._client.get_secret_value(SecretId=secret_id).get("SecretString", "")
+        try:
+            content = json.loads(text)
+            return DatabaseCredentials(
+                host=content["host"],
+                port=int(content["port"]),
+                username=content["username"],
+                password=content["password"],
+                dbname=content.get("dbname", ""),
+            )
+        except (ValueError, TypeError, KeyError):
+            # The cause is left out on purpose: a JSON error quotes the text it could not read.
+            raise ConfigError(
+                f"the secret {secret_id} is not a database secret: it needs to be a JSON object "
+                'with "host", "port", "username" and "password"'
+            ) from None
+
+    def write(self, secret_id: str, content: Mapping[str, Any]) -> None:
+        """Creates the secret, or gives the one there this content."""
+        text = json.dumps(dict(content))
+        with aws_errors(f"the secret {secret_id}"):
+            try:
+                self._client.create_secret(Name=secret_id, SecretString=text)
+            except ClientError as error:
+                if error_code(error) != "ResourceExistsException":
+                    raise
+                self._client.put_secret_value(SecretId=secret_id, SecretString=text)

@@ -1,0 +1,151 @@
+"""The replication stream: events of a MySQL or MariaDB server from a position on, as they happen.
+
+``poll`` waits a limited time, so that a reader can stop at a wall-clock time on an idle source.
+Nothing is acknowledged to the server; a reader that dies reads again from the position it kept.
+"""
+
+import logging
+import random
+import struct
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Self
+
+import pymysql
+from pymysql.connections import Connection
+
+from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
+from dms_pipeline.binlog.events import BinlogEvent
+from dms_pipeline.binlog.framing import EventFramer, TableFilter
+from dms_pipeline.binlog.packets import PacketReader
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.errors import BinlogError, SourceError
+
+logger = logging.getLogger(__name__)
+
+_COM_BINLOG_DUMP = 0x12
+_HEARTBEAT_S = 5
+_SILENCE_LIMIT_S = 60
+_ERROR_MASTER_FATAL_READING_BINLOG = 1236
+
+
+class BinlogStream:
+    """Reads from ``start`` on. Use as a context manager; one pass, one thread.
+
+    Args:
+        settings: the source; the account needs REPLICATION SLAVE.
+        start: a position between transactions.
+        include: tables whose rows are wanted; others are passed over undecoded.
+        server_id: a replica id nobody else uses on this source; random by default.
+        clock: seconds that only grow.
+    """
+
+    def __init__(
+        self,
+        settings: ConnectionSettings,
+        *,
+        start: BinlogPosition,
+        include: TableFilter = lambda table: True,
+        server_id: int | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._settings = settings
+        self._start = start
+        self._server_id = server_id or random.randint(2_000_000_000, 4_000_000_000)
+        self._clock = clock
+        self._framer = EventFramer(start, include)
+        self._connection: Connection[Any] | None = None
+        self._packets: PacketReader | None = None
+        self._last_heard = 0.0
+
+    @property
+    def position(self) -> BinlogPosition:
+        """The end of the last event read, also inside a transaction."""
+        return self._framer.position
+
+    @property
+    def safe_position(self) -> BinlogPosition:
+        """The last position read that lies between transactions: reading may resume there."""
+        return self._framer.safe_position
+
+    def __enter__(self) -> Self:
+        self._connection = self._settings.connect()
+        try:
+            self._request_dump(self._connection)
+        except (pymysql.MySQLError, OSError) as error:
+            self.close()
+            raise SourceError(
+                f"{self._settings} refused to send its binary log: {describe_error(error)}"
+            ) from error
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        if self._connection is not None and self._connection.open:
+            # A polite quit would wait behind the events that are still on their way.
+            self._connection._force_close()  # type: ignore[attr-defined]  # noqa: SLF001
+        self._connection = None
+
+    def poll(self, timeout_s: float) -> BinlogEvent | None:
+        """The next event, or None if there was none of interest within about ``timeout_s``."""
+        if self._packets is None:
+            raise BinlogError("the replication stream is not open")
+        deadline = self._clock() + timeout_s
+        while True:
+            packet = self._packets.poll(max(deadline - self._clock(), 0.0))
+            if packet is None:
+                self._check_silence()
+                return None
+            self._last_heard = self._clock()
+            if (event := self._parse(packet)) is not None:
+                return event
+            if self._last_heard >= deadline:
+                return None
+
+    def events_until(self, end: BinlogPosition) -> Iterator[BinlogEvent]:
+        """Every event before ``end``, a position that the source has already written up to."""
+        while self.position < end:
+            event = self.poll(1.0)
+            if event is not None:
+                yield event
+
+    def _parse(self, packet: bytes) -> BinlogEvent | None:
+        if packet[0] == 0:
+            return self._framer.parse(packet[1:])
+        if packet[0] == 0xFE and len(packet) < 9:
+            raise SourceError("the source ended the stream of its binary log; it is shutting down")
+        number = int.from_bytes(packet[1:3], "little")
+        message = packet[9:].decode(errors="replace")
+        if number == _ERROR_MASTER_FATAL_READING_BINLOG:
+            raise BinlogError(
+                f"the source cannot send its binary log from {self._framer.position}:"
+                f" ({number}) {message}. If file {self._framer.position.file} was purged, changes"
+                " are lost and a full load is needed"
+            )
+        raise BinlogError(f"the source stopped sending its binary log: ({number}) {message}")
+
+    def _check_silence(self) -> None:
+        silence_s = self._clock() - self._last_heard
+        if silence_s > _SILENCE_LIMIT_S:
+            raise SourceError(
+                f"nothing heard from the source for {silence_s:.0f} s, not even a heartbeat"
+            )
+
+    def _request_dump(self, connection: "Connection[Any]") -> None:
+        with connection.cursor() as cursor:
+            # Announces that checksums are understood; without it the server refuses to send them.
+            cursor.execute("SET @master_binlog_checksum = @@global.binlog_checksum")
+            cursor.execute("SET @mariadb_slave_capability = 4")
+            cursor.execute(f"SET @master_heartbeat_period = {_HEARTBEAT_S * 1_000_000_000}")
+            # The reader may pause for as long as the target takes to apply a batch.
+            cursor.execute("SET SESSION net_write_timeout = 3600")
+        file = self._start.file.encode()
+        request = struct.pack("<IHI", self._start.offset, 0, self._server_id) + file
+        connection._execute_command(  # type: ignore[attr-defined]  # noqa: SLF001
+            _COM_BINLOG_DUMP, request
+        )
+        self._packets = PacketReader(connection._sock)  # type: ignore[attr-defined]  # noqa: SLF001
+        self._last_heard = self._clock()
+        logger.info("reading the binary log from %s as replica %d", self._start, self._server_id)

@@ -1,0 +1,14 @@
+"""The name of a table: two fields, never a joined string, because names may contain dots."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class TableId:
+    """A table of the source: ``schema`` is the MySQL database, both names are case-sensitive."""
+
+    schema: str
+    table: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.table}"

@@ -1,0 +1,156 @@
+"""Runs a job of the real definitions in this process, recorded like any other run.
+
+No daemon takes part, so the mail of a failure, which the failure sensor sends for runs that Dagster
+launches, is sent here.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+from dagster import InitLoggerContext
+
+from dms_pipeline.automation import PIPELINE_TAG
+from dms_pipeline.deployments import Deployment
+from dms_pipeline.errors import DmsPipelineError
+from dms_pipeline.factory import LoadKind, build_pipeline, job_name, run_config
+from dms_pipeline.failures import step_failure
+from dms_pipeline.pipeline_config import load_pipeline
+from dms_pipeline.report import Mail, failure_mail
+
+_DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class CheckOutcome:
+    """One asset check of a run."""
+
+    asset: str
+    name: str
+    passed: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """What became of a run; ``failure`` says why it failed and is empty when it did not."""
+
+    run_id: str
+    failure: str
+    checks: tuple[CheckOutcome, ...]
+
+    @property
+    def succeeded(self) -> bool:
+        return not self.failure
+
+
+def run_load(
+    deployment: Deployment,
+    pipeline: str,
+    kind: LoadKind,
+    *,
+    say: Callable[[str], None],
+    reload: bool = False,
+) -> RunOutcome:
+    """Runs a full or incremental load to its end.
+
+    Raises:
+        ConfigError: if there is no such pipeline, or its configuration is wrong.
+    """
+    return _run(
+        deployment,
+        pipeline,
+        job_name(pipeline, kind),
+        config=run_config(pipeline, kind, reload=reload),
+        say=say,
+    )
+
+
+def run_cleanup(deployment: Deployment, pipeline: str, *, say: Callable[[str], None]) -> RunOutcome:
+    """Deletes the instance and the task that a failed run of the pipeline left."""
+    return _run(deployment, pipeline, f"{pipeline}_cleanup", config={}, say=say)
+
+
+def prepare_dagster_home(home: Path) -> Path:
+    """The folder in which Dagster keeps its runs, with our dagster.yaml unless it has one."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists() and _DAGSTER_YAML.is_file():
+        shutil.copy(_DAGSTER_YAML, home)
+    return home
+
+
+def _run(
+    deployment: Deployment,
+    pipeline: str,
+    job: str,
+    *,
+    config: dict[str, object],
+    say: Callable[[str], None],
+) -> RunOutcome:
+    definitions = dg.Definitions.merge(
+        build_pipeline(load_pipeline(deployment.pipelines, pipeline)),
+        dg.Definitions(
+            resources=deployment.resources(),
+            executor=dg.in_process_executor,
+            loggers={"progress": _progress_logger(say)},
+        ),
+    )
+    home = prepare_dagster_home(deployment.dagster_home)
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        result = definitions.resolve_job_def(job).execute_in_process(
+            run_config={**config, "loggers": {"progress": {}}},
+            instance=instance,
+            raise_on_error=False,
+            tags={PIPELINE_TAG: pipeline},
+        )
+    checks = tuple(
+        CheckOutcome(
+            asset=evaluation.asset_key.to_user_string(),
+            name=evaluation.check_name,
+            passed=evaluation.passed,
+            description=evaluation.description or "",
+        )
+        for evaluation in result.get_asset_check_evaluations()
+    )
+    failure = "" if result.success else _reason(result, checks)
+    if failure:
+        mail = failure_mail(pipeline=pipeline, job=job, run_id=result.run_id, reason=failure)
+        _send(mail, deployment, say)
+    return RunOutcome(result.run_id, failure, checks)
+
+
+def _reason(result: dg.ExecuteInProcessResult, checks: tuple[CheckOutcome, ...]) -> str:
+    failed = [check for check in checks if not check.passed]
+    if failed:
+        return "\n".join(f"{check.asset}: {check.name}: {check.description}" for check in failed)
+    for event in result.all_events:
+        if event.is_step_failure:
+            return step_failure(event)
+    return "Dagster did not say why; look at the run in its UI"
+
+
+def _send(mail: Mail, deployment: Deployment, say: Callable[[str], None]) -> None:
+    try:
+        deployment.notifier().notify(subject=mail.subject, message=mail.text)
+    except DmsPipelineError as error:
+        say(f"the failure could not be mailed: {error}")
+
+
+def _progress_logger(say: Callable[[str], None]) -> dg.LoggerDefinition:
+    """Says what the steps say, and nothing of Dagster's own book-keeping."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            meta = getattr(record, "dagster_meta", {})
+            if meta.get("dagster_event") is None:
+                say(str(meta.get("orig_message", record.getMessage())))
+
+    def progress(_context: InitLoggerContext) -> logging.Logger:
+        progress_logger = logging.Logger("dms_pipeline.progress", logging.INFO)
+        progress_logger.addHandler(Handler())
+        return progress_logger
+
+    return dg.LoggerDefinition(progress, description="The steps' own messages.")

@@ -1,0 +1,1 @@
+"""A local AWS DMS: the AWS JSON protocol in front, an engine that really moves rows behind it."""

@@ -1,0 +1,174 @@
+"""The local AWS endpoint as one WSGI application.
+
+`AmazonDMSv20160101.*` goes to our DMS, everything else to moto; DynamoDB writes are on disk and SNS
+mails in the Maildir before the answer goes out. Nothing is verified: it is for the loopback
+interface only.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
+
+from moto.backends import get_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.datastructures import Headers
+
+from dms_pipeline.local_dms.control_plane.connections import Background, ConnectionCheck
+from dms_pipeline.local_dms.control_plane.dynamodb_store import DynamoDbStore
+from dms_pipeline.local_dms.control_plane.endpoints import EndpointKind
+from dms_pipeline.local_dms.control_plane.lifecycle import Speed
+from dms_pipeline.local_dms.control_plane.mail import MailFolder, publications
+from dms_pipeline.local_dms.control_plane.pages import mail_list_page, mail_page, status_page
+from dms_pipeline.local_dms.control_plane.protocol import CONTENT_TYPE, TARGET_PREFIX
+from dms_pipeline.local_dms.control_plane.resources import ACCOUNT_ID
+from dms_pipeline.local_dms.control_plane.service import (
+    DmsService,
+    Surroundings,
+    run_in_thread,
+)
+from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner, TaskRunner
+from dms_pipeline.local_dms.control_plane.wire import (
+    DYNAMODB_PREFIX,
+    Reply,
+    forward,
+    read_body,
+    region_of,
+)
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
+
+logger = logging.getLogger(__name__)
+
+_PHRASES = {200: "200 OK", 400: "400 Bad Request", 500: "500 Internal Server Error"}
+
+
+class LocalAws:
+    """The application; `close` stops the engines and leaves all files complete."""
+
+    def __init__(self, home: Path, *, dms: DmsService, moto: "WSGIApplication") -> None:
+        """Serve `dms` and `moto`, with the copy of DynamoDB and the mails under `home`."""
+        self._dms = dms
+        self._moto = moto
+        self._dynamodb = DynamoDbStore(home / "dynamodb.sqlite", moto)
+        self._mail = MailFolder(home / "mail")
+
+    def __call__(
+        self, environ: "WSGIEnvironment", start_response: "StartResponse"
+    ) -> Iterable[bytes]:
+        try:
+            reply = self._route(environ)
+        except Exception:  # the outermost loop of a request: the client needs an answer it can read
+            logger.exception("%s %s failed", environ["REQUEST_METHOD"], environ.get("PATH_INFO"))
+            reply = _json(
+                500, b'{"__type":"InternalFailure","message":"The local endpoint failed"}'
+            )
+        start_response(reply.status, list(reply.headers))
+        return [reply.body]
+
+    def close(self) -> None:
+        self._dms.close()
+        self._dynamodb.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _route(self, environ: "WSGIEnvironment") -> Reply:
+        if _is_cross_origin(environ):
+            return Reply(
+                "403 Forbidden", Headers(), b"Web pages of others may not use this endpoint."
+            )
+        target = environ.get("HTTP_X_AMZ_TARGET", "")
+        if target.startswith(TARGET_PREFIX):
+            return _json(*self._dms.answer(target, read_body(environ), region_of(environ)))
+        if target.startswith(DYNAMODB_PREFIX):
+            return self._dynamodb.answer(environ)
+        # A signed GET is a call of S3 or another service, whatever its path.
+        if environ["REQUEST_METHOD"] == "GET" and "HTTP_AUTHORIZATION" not in environ:
+            page = self._page(environ.get("PATH_INFO", "/"))
+            if page is not None:
+                return page
+        return self._other(environ)
+
+    def _other(self, environ: "WSGIEnvironment") -> Reply:
+        is_form = "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", "")
+        published = publications(read_body(environ)) if is_form else []
+        reply = forward(self._moto, environ)
+        if reply.ok:
+            for publication in published:
+                self._mail.deliver(publication, region_of(environ))
+        return reply
+
+    def _page(self, path: str) -> Reply | None:
+        if path == "/_health":
+            return _json(200, b'{"status":"ok"}', "application/json")
+        if path == "/":
+            return _html(status_page(self._dms.registry))
+        if path in ("/mail", "/mail/"):
+            return _html(mail_list_page(self._mail.newest_first()))
+        if path.startswith("/mail/"):
+            mail = self._mail.read(path.removeprefix("/mail/"))
+            return _html(mail_page(mail)) if mail else None
+        return None
+
+
+def create_app(
+    home: Path,
+    *,
+    speed: Speed = "fast",
+    task_runner: TaskRunner | None = None,
+    connection_check: ConnectionCheck | None = None,
+    clock: Callable[[], float] = time.time,
+    background: Background = run_in_thread,
+) -> LocalAws:
+    """The endpoint with its state in `home`; the other parameters are for tests to replace."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    surroundings = Surroundings(
+        runner=task_runner or ProcessTaskRunner(home / "logs"),
+        check=connection_check or _check_with_engine,
+        read_secret=_read_secret,
+        clock=clock,
+        background=background,
+    )
+    dms = DmsService(home / "dms.sqlite", speed=speed, surroundings=surroundings)
+    return LocalAws(home, dms=dms, moto=DomainDispatcherApplication(create_backend_app))
+
+
+def _check_with_engine(kind: EndpointKind, settings: dict[str, Any]) -> str | None:
+    # Here and not at the top, so that the endpoint starts without loading the database drivers.
+    from dms_pipeline.local_dms.engine.connection_check import check_connection  # noqa: PLC0415
+
+    return check_connection(kind, settings)
+
+
+def _read_secret(region: str, secret_id: str) -> str:
+    secrets = get_backend("secretsmanager")[ACCOUNT_ID][region]
+    if not secrets.secrets.get(secret_id):
+        raise ValueError(f"secret {secret_id} does not exist in region {region}")
+    value = secrets.get_secret_value(secret_id, "", "AWSCURRENT")
+    text: str = value.get("SecretString", "")
+    return text
+
+
+def _is_cross_origin(environ: "WSGIEnvironment") -> bool:
+    """Whether a web page of another site sends this; AWS clients send no Origin."""
+    origin = environ.get("HTTP_ORIGIN")
+    return origin is not None and origin.split("://", 1)[-1] != environ.get("HTTP_HOST")
+
+
+def _json(status: int, body: bytes, content_type: str = CONTENT_TYPE) -> Reply:
+    return _reply(_PHRASES[status], body, content_type)
+
+
+def _html(page: str) -> Reply:
+    return _reply(_PHRASES[200], page.encode(), "text/html; charset=utf-8")
+
+
+def _reply(status: str, body: bytes, content_type: str) -> Reply:
+    headers = Headers({"Content-Type": content_type, "Content-Length": str(len(body))})
+    return Reply(status, headers, body)

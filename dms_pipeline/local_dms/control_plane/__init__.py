@@ -1,0 +1,1 @@
+"""The DMS API: protocol, resources with their life cycles, persistence, mail."""

@@ -1,0 +1,256 @@
+"""Endpoints: where a source or target is and how to log in; secrets are read on use only."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from dms_pipeline.local_dms.control_plane.faults import (
+    already_exists,
+    invalid_combination,
+    invalid_state,
+    invalid_value,
+)
+from dms_pipeline.local_dms.control_plane.identifiers import (
+    checked_identifier,
+    chosen_resource_id,
+    tags_of,
+)
+from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase, Timing
+from dms_pipeline.local_dms.control_plane.listing import filtered, page
+from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
+from dms_pipeline.local_dms.control_plane.registry import Registry
+from dms_pipeline.local_dms.control_plane.resources import (
+    Connection,
+    Endpoint,
+    ReplicationTask,
+    new_arn,
+)
+
+WHAT = "Endpoint"
+# (region, secret id) -> the secret's text
+SecretReader = Callable[[str, str], str]
+EndpointKind = Literal["source", "target"]
+
+_DISPLAY_NAMES = {
+    "mysql": "MySQL",
+    "mariadb": "MariaDB",
+    "aurora": "Amazon Aurora MySQL",
+    "postgres": "PostgreSQL",
+    "aurora-postgresql": "Amazon Aurora PostgreSQL",
+}
+_ENGINES = {
+    "source": ("mysql", "mariadb", "aurora"),
+    "target": ("postgres", "aurora-postgresql"),
+}
+_SETTINGS = {"source": "MySQLSettings", "target": "PostgreSQLSettings"}
+_SHARED_MEMBERS = ("ServerName", "Port", "Username", "Password")
+_BUSY = ("starting", "running", "stopping")
+
+
+class Endpoints:
+    """The operations on endpoints."""
+
+    def __init__(self, registry: Registry, timing: Timing) -> None:
+        """Work on the endpoints of `registry`."""
+        self._registry = registry
+        self._timing = timing
+
+    def operations(self) -> Mapping[str, Operation]:
+        return {
+            "CreateEndpoint": self.create,
+            "DescribeEndpoints": self.describe,
+            "ModifyEndpoint": self.modify,
+            "DeleteEndpoint": self.delete,
+        }
+
+    def create(self, request: Request) -> dict[str, Any]:
+        params = {name: value for name, value in request.params.items() if name != "Tags"}
+        _check(params)
+        self._check_free(params["EndpointIdentifier"], request.region)
+        endpoint = Endpoint(
+            arn=new_arn("endpoint", request.region, chosen_resource_id(params)),
+            region=request.region,
+            identifier=params["EndpointIdentifier"],
+            created_at=self._registry.clock(),
+            life=self._registry.begin(Phase("active")),
+            parameters=params,
+            tags=tags_of(request.params),
+        )
+        return {"Endpoint": described_endpoint(self._registry.save(endpoint))}
+
+    def describe(self, request: Request) -> dict[str, Any]:
+        endpoints = filtered(
+            self._registry.all(Endpoint, request.region),
+            request.params,
+            by={
+                "endpoint-arn": lambda e: [e.arn],
+                "endpoint-id": lambda e: [e.identifier],
+                "endpoint-type": lambda e: [kind_of(e), kind_of(e).upper()],
+                "engine-name": lambda e: [e.parameters["EngineName"]],
+            },
+            what=WHAT,
+        )
+        shown, marker = page(
+            endpoints, request.params, key=lambda e: f"{e.created_at:020.6f}{e.arn}"
+        )
+        self._registry.show(shown)
+        return {"Endpoints": [described_endpoint(e) for e in shown], "Marker": marker}
+
+    def modify(self, request: Request) -> dict[str, Any]:
+        endpoint = self._registry.get(Endpoint, request.params["EndpointArn"], WHAT)
+        self._refuse_while_used(endpoint, _BUSY, "modified")
+        changes = {
+            name: value
+            for name, value in request.params.items()
+            if name not in ("EndpointArn", "ExactSettings")
+        }
+        exact = request.params.get("ExactSettings", False)
+        changed = _merged(endpoint.parameters, changes, exact=exact)
+        _check(changed)
+        identifier = changed["EndpointIdentifier"]
+        if identifier.lower() != endpoint.identifier.lower():
+            self._check_free(identifier, request.region)
+        # AWS forgets the tests of a changed endpoint: it must be tested again before a start.
+        for connection in self._registry.all(Connection):
+            if connection.endpoint_arn == endpoint.arn:
+                self._registry.remove(connection)
+        saved = self._registry.save(replace(endpoint, parameters=changed, identifier=identifier))
+        return {"Endpoint": described_endpoint(saved)}
+
+    def delete(self, request: Request) -> dict[str, Any]:
+        endpoint = self._registry.get(Endpoint, request.params["EndpointArn"], WHAT)
+        if endpoint.life.status == "deleting":
+            raise invalid_state(f"{WHAT} {endpoint.identifier} is already being deleted.")
+        self._refuse_while_used(endpoint, None, "deleted")
+        for connection in self._registry.all(Connection):
+            if connection.endpoint_arn == endpoint.arn:
+                self._registry.remove(connection)
+        life = self._registry.begin(Phase("deleting", self._timing.endpoint_deleting), Phase(GONE))
+        deleting = self._registry.save(replace(endpoint, life=life))
+        return {"Endpoint": described_endpoint(deleting)}
+
+    def _check_free(self, identifier: str, region: str) -> None:
+        for other in self._registry.all(Endpoint, region):
+            if other.identifier.lower() == identifier.lower():
+                raise already_exists(f"{WHAT} {identifier} already exists.", other.arn)
+
+    def _refuse_while_used(
+        self, endpoint: Endpoint, statuses: tuple[str, ...] | None, action: str
+    ) -> None:
+        for task in self._registry.all(ReplicationTask):
+            uses = endpoint.arn in (task.source_arn, task.target_arn)
+            if uses and (statuses is None or task.life.status in statuses):
+                raise invalid_state(
+                    f"{WHAT} {endpoint.identifier} cannot be {action}, it is part of one or more "
+                    f"replication tasks: {task.identifier} ({task.life.status})."
+                )
+
+
+def kind_of(endpoint: Endpoint) -> EndpointKind:
+    return "source" if endpoint.parameters["EndpointType"].lower() == "source" else "target"
+
+
+def _check(params: Mapping[str, Any]) -> None:
+    checked_identifier(params["EndpointIdentifier"], member="EndpointIdentifier", longest=255)
+    kind = params["EndpointType"].lower()
+    if kind not in _ENGINES:
+        raise invalid_value(f"EndpointType must be source or target, not {params['EndpointType']}.")
+    if params["EngineName"] not in _ENGINES[kind]:
+        raise invalid_value(
+            f"The local DMS has no engine {params['EngineName']} for a {kind}, it has: "
+            f"{', '.join(_ENGINES[kind])}."
+        )
+    settings = _settings(params)
+    if "SecretsManagerSecretId" in settings:
+        if any(name in params or name in settings for name in _SHARED_MEMBERS):
+            raise invalid_combination(
+                "Give either SecretsManagerSecretId or ServerName, Port, Username and Password, "
+                "not both."
+            )
+    elif not (params.get("ServerName") or settings.get("ServerName")):
+        raise invalid_combination(
+            "Give ServerName, or SecretsManagerSecretId in the engine's settings."
+        )
+
+
+def _settings(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    settings: Mapping[str, Any] = params.get(_SETTINGS[params["EndpointType"].lower()], {})
+    return settings
+
+
+def _merged(old: Mapping[str, Any], changes: Mapping[str, Any], *, exact: bool) -> dict[str, Any]:
+    merged = {**old, **changes}
+    for name in _SETTINGS.values():
+        if not exact and name in old and name in changes:
+            merged[name] = {**old[name], **changes[name]}
+        # A member given beside the settings replaces the one inside, or it would have no effect.
+        if name in merged:
+            outer = {
+                key
+                for key in _SHARED_MEMBERS
+                if key in changes and key not in changes.get(name, {})
+            }
+            merged[name] = {k: v for k, v in merged[name].items() if k not in outer}
+    return merged
+
+
+def described_endpoint(endpoint: Endpoint) -> dict[str, Any]:
+    """The endpoint as Describe shows it; the protocol leaves passwords out by their type."""
+    given = endpoint.parameters
+    settings_name = _SETTINGS[kind_of(endpoint)]
+    shared = {name: given[name] for name in _SHARED_MEMBERS if name in given}
+    kept = {
+        name: value
+        for name, value in given.items()
+        if name not in ("Password", "ResourceIdentifier", "EndpointType", "KmsKeyId")
+    }
+    return {
+        "SslMode": "none",
+        **kept,
+        "EndpointIdentifier": endpoint.identifier,
+        "EndpointType": kind_of(endpoint).upper(),
+        "EngineDisplayName": _DISPLAY_NAMES[given["EngineName"]],
+        "Status": endpoint.life.status,
+        "EndpointArn": endpoint.arn,
+        "KmsKeyId": given.get("KmsKeyId"),
+        settings_name: {**shared, **given.get(settings_name, {})},
+    }
+
+
+def connection_settings(endpoint: Endpoint, read_secret: SecretReader) -> dict[str, Any]:
+    """What the engine needs to log in; raises ValueError naming what is missing or wrong."""
+    given = {**endpoint.parameters, **_settings(endpoint.parameters)}
+    if secret_id := given.get("SecretsManagerSecretId"):
+        given |= _from_secret(read_secret(endpoint.region, secret_id), secret_id)
+    missing = [name for name in _SHARED_MEMBERS if given.get(name) is None and name != "Port"]
+    if missing:
+        raise ValueError(f"endpoint {endpoint.identifier} has no {', '.join(missing)}")
+    settings = {
+        "host": given["ServerName"],
+        "port": int(given.get("Port") or (3306 if kind_of(endpoint) == "source" else 5432)),
+        "user": given["Username"],
+        "password": given["Password"],
+    }
+    if kind_of(endpoint) == "source":
+        return {"engine": given["EngineName"], **settings}
+    return {**settings, "dbname": given.get("DatabaseName") or "postgres"}
+
+
+def _from_secret(text: str, secret_id: str) -> dict[str, Any]:
+    try:
+        secret = json.loads(text)
+        named = {
+            "ServerName": secret["host"],
+            "Port": int(secret["port"]),
+            "Username": secret["username"],
+            "Password": secret["password"],
+        }
+    except (ValueError, KeyError, TypeError):
+        # The cause may quote the secret, so it is not chained.
+        raise ValueError(
+            f"secret {secret_id} must be a JSON object with host, port, username and password"
+        ) from None
+    if secret.get("dbname"):
+        named["DatabaseName"] = secret["dbname"]
+    return named

@@ -1,0 +1,91 @@
+"""How the state of an emulated object moves on: a queue of phases, read lazily from the clock.
+
+A phase that has a follower is held until a Describe has shown it and its time is up, so that a
+poller never misses a state: botocore's waiter for running tasks fails for good when a task is
+stopped at its second look. An object at which nobody looks moves on all the same, after
+`FORGOTTEN_S`.
+"""
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+GONE = "gone"
+FORGOTTEN_S = 300.0
+
+Speed = Literal["fast", "realistic"]
+
+
+@dataclass(frozen=True, slots=True)
+class Phase:
+    """A status and the least time for which it lasts when another phase follows."""
+
+    status: str
+    hold_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Life:
+    """The current phase, first, and those that are known to follow."""
+
+    phases: tuple[Phase, ...]
+    entered_at: float
+    shown: bool = False
+
+    @property
+    def status(self) -> str:
+        return self.phases[0].status
+
+    @property
+    def final_status(self) -> str:
+        return self.phases[-1].status
+
+    def then(self, *phases: Phase) -> "Life":
+        return replace(self, phases=(*self.phases, *phases))
+
+    def seen(self) -> "Life":
+        return self if self.shown else replace(self, shown=True)
+
+    def advanced(self, now: float) -> "Life":
+        """The life as it is at `now`."""
+        life = self
+        while len(life.phases) > 1 and life._is_over(now):
+            life = Life(life.phases[1:], entered_at=now)
+        return life
+
+    def _is_over(self, now: float) -> bool:
+        age = now - self.entered_at
+        hold = self.phases[0].hold_s
+        return age >= hold and (self.shown or age >= hold + FORGOTTEN_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """For how many seconds the transitional states last."""
+
+    instance_creating: float = 0.05
+    instance_deleting: float = 0.05
+    endpoint_deleting: float = 0.05
+    connection_testing: float = 0.05
+    task_creating: float = 0.05
+    task_starting: float = 0.05
+    task_modifying: float = 0.05
+    task_stopping: float = 0.05
+    task_deleting: float = 0.05
+
+
+# Roughly what people report for AWS; the instance dominates.
+REALISTIC = Timing(
+    instance_creating=480.0,
+    instance_deleting=240.0,
+    endpoint_deleting=5.0,
+    connection_testing=30.0,
+    task_creating=30.0,
+    task_starting=60.0,
+    task_modifying=15.0,
+    task_stopping=20.0,
+    task_deleting=30.0,
+)
+
+
+def timing_of(speed: Speed) -> Timing:
+    return REALISTIC if speed == "realistic" else Timing()

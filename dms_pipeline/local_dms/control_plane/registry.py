@@ -1,0 +1,101 @@
+"""All objects of the local DMS: in memory for reading, in the store before any answer goes out.
+
+Whoever reads or changes objects holds `lock`. States move on when somebody looks (`settle`), so
+there are no timers; an object whose last phase is over is removed, and an instance takes its
+connections along.
+"""
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, TypeVar
+
+from dms_pipeline.local_dms.control_plane.faults import not_found
+from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Life, Phase
+from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
+from dms_pipeline.local_dms.control_plane.resources import (
+    Connection,
+    ReplicationInstance,
+    Resource,
+)
+
+R = TypeVar("R", bound=Resource)
+
+
+class Registry:
+    """The objects by type and key, of all regions."""
+
+    def __init__(self, store: ResourceStore, clock: Callable[[], float]) -> None:
+        """Read everything that the store holds."""
+        self.lock = threading.RLock()
+        self.clock = clock
+        self._store = store
+        self._resources: dict[type[Any], dict[str, Any]] = {}
+        for resource in store.load():
+            self._of(type(resource))[resource.key] = resource
+        self._finish_transitions()
+
+    def _finish_transitions(self) -> None:
+        # Nobody can have seen what was due while the process was down.
+        for resources in list(self._resources.values()):
+            for resource in list(resources.values()):
+                last = resource.life.phases[-1]
+                if last.status == GONE:
+                    self.remove(resource)
+                elif len(resource.life.phases) > 1:
+                    self.save(replace(resource, life=self.begin(last)))
+
+    def _of(self, kind: type[R]) -> dict[str, R]:
+        return self._resources.setdefault(kind, {})
+
+    def settle(self) -> None:
+        """Let every object reach the state it has by now."""
+        now = self.clock()
+        for resources in list(self._resources.values()):
+            for resource in list(resources.values()):
+                life = resource.life.advanced(now)
+                if life.status == GONE:
+                    self.remove(resource)
+                elif life is not resource.life:
+                    resources[resource.key] = replace(resource, life=life)
+
+    def remove(self, resource: Resource) -> None:
+        self._store.remove(resource)
+        self._of(type(resource)).pop(resource.key, None)
+        if isinstance(resource, ReplicationInstance):
+            for connection in list(self._of(Connection).values()):
+                if connection.instance_arn == resource.arn:
+                    self.remove(connection)
+
+    def save(self, resource: R) -> R:
+        """Make the value durable and current."""
+        self._store.save(resource)
+        return self.keep(resource)
+
+    def keep(self, resource: R) -> R:
+        """Make the value current without a disk write; a crash falls back to the one saved last."""
+        self._of(type(resource))[resource.key] = resource
+        return resource
+
+    def show(self, resources: Iterable[Any]) -> None:
+        """Note that a Describe has shown these."""
+        for resource in resources:
+            self.keep(replace(resource, life=resource.life.seen()))
+
+    def all(self, kind: type[R], region: str | None = None) -> list[R]:
+        """Objects by age, of one region or of all."""
+        found = [r for r in self._of(kind).values() if region is None or r.region == region]
+        return sorted(found, key=lambda resource: (resource.created_at, resource.key))
+
+    def find(self, kind: type[R], key: str) -> R | None:
+        return self._of(kind).get(key)
+
+    def get(self, kind: type[R], key: str, what: str) -> R:
+        resource = self._of(kind).get(key)
+        if resource is None:
+            raise not_found(f"{what} {key} not found.")
+        return resource
+
+    def begin(self, *phases: Phase) -> Life:
+        """A life that enters its first phase now."""
+        return Life(phases, entered_at=self.clock())

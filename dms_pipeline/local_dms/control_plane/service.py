@@ -1,0 +1,98 @@
+"""The emulated DMS as one object: its operations over one registry, behind the protocol.
+
+Operations run one at a time; none of them waits for an engine or a database.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dms_pipeline.local_dms.control_plane.connections import (
+    Background,
+    ConnectionCheck,
+    Connections,
+)
+from dms_pipeline.local_dms.control_plane.endpoints import Endpoints, SecretReader
+from dms_pipeline.local_dms.control_plane.lifecycle import Speed, timing_of
+from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
+from dms_pipeline.local_dms.control_plane.protocol import Operation, Protocol, Request
+from dms_pipeline.local_dms.control_plane.registry import Registry
+from dms_pipeline.local_dms.control_plane.replication_instances import ReplicationInstances
+from dms_pipeline.local_dms.control_plane.replication_tasks import ReplicationTasks
+from dms_pipeline.local_dms.control_plane.subnet_groups import SubnetGroups
+from dms_pipeline.local_dms.control_plane.tags import Tags
+from dms_pipeline.local_dms.control_plane.task_execution import TaskExecution
+from dms_pipeline.local_dms.control_plane.task_runner import TaskRunner
+from dms_pipeline.local_dms.control_plane.task_starts import TaskStarts
+
+
+def run_in_thread(work: Callable[[], None]) -> None:
+    threading.Thread(target=work, name="connection-test", daemon=True).start()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the service uses of the world outside, so that tests can replace it."""
+
+    runner: TaskRunner
+    check: ConnectionCheck
+    read_secret: SecretReader
+    clock: Callable[[], float] = time.time
+    background: Background = run_in_thread
+
+
+class DmsService:
+    """A local DMS whose objects live in one file."""
+
+    def __init__(self, database: Path, *, speed: Speed, surroundings: Surroundings) -> None:
+        """Open the file; what a former process left in transition is brought to its end."""
+        timing = timing_of(speed)
+        self._store = ResourceStore(database)
+        self.registry = Registry(self._store, surroundings.clock)
+        registry, read_secret = self.registry, surroundings.read_secret
+        self._execution = TaskExecution(
+            registry, timing, runner=surroundings.runner, read_secret=read_secret
+        )
+        connections = Connections(
+            registry,
+            timing,
+            check=surroundings.check,
+            read_secret=read_secret,
+            background=surroundings.background,
+        )
+        groups = (
+            ReplicationInstances(registry, timing),
+            SubnetGroups(registry),
+            Endpoints(registry, timing),
+            connections,
+            ReplicationTasks(registry, timing),
+            TaskStarts(registry, self._execution),
+            Tags(registry),
+        )
+        self._protocol = Protocol(
+            {
+                name: self._one_at_a_time(operation)
+                for group in groups
+                for name, operation in group.operations().items()
+            }
+        )
+
+    def _one_at_a_time(self, operation: Operation) -> Operation:
+        def settled(request: Request) -> Mapping[str, Any]:
+            with self.registry.lock:
+                self.registry.settle()
+                return operation(request)
+
+        return settled
+
+    def answer(self, target: str, body: bytes, region: str) -> tuple[int, bytes]:
+        return self._protocol.answer(target, body, region)
+
+    def close(self) -> None:
+        """Stop all engines, note how they ended, and close the file."""
+        self._execution.stop_all()
+        with self.registry.lock:
+            self._store.close()

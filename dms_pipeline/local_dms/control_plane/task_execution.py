@@ -1,0 +1,202 @@
+"""The runs of tasks: what the engine is told, and what its messages make of the task.
+
+The engine may be done before anybody has seen the task start; the task's life keeps `starting` and
+`running` until they were shown. A message of an earlier run changes nothing.
+"""
+
+import json
+import logging
+import time
+from dataclasses import replace
+from typing import Any
+
+from dms_pipeline.local_dms.control_plane.endpoints import SecretReader, connection_settings
+from dms_pipeline.local_dms.control_plane.lifecycle import Life, Phase, Timing
+from dms_pipeline.local_dms.control_plane.registry import Registry
+from dms_pipeline.local_dms.control_plane.resources import Endpoint, ReplicationTask, TaskRun
+from dms_pipeline.local_dms.control_plane.task_documents import (
+    CdcStart,
+    parsed_cdc_start,
+    parsed_cdc_stop,
+)
+from dms_pipeline.local_dms.control_plane.task_runner import Message, TaskHandle, TaskRunner
+
+logger = logging.getLogger(__name__)
+
+ENDED = ("stopped", "failed")
+_SAVE_INTERVAL_S = 1.0
+_STOP_ALL_S = 10.0
+
+
+class TaskExecution:
+    """Starts and stops engines, and keeps the tasks in step with them."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        timing: Timing,
+        *,
+        runner: TaskRunner,
+        read_secret: SecretReader,
+    ) -> None:
+        """Declare tasks failed that a former process left running; their engines ended with it."""
+        self._registry = registry
+        self._timing = timing
+        self._runner = runner
+        self._read_secret = read_secret
+        self._handles: dict[str, TaskHandle] = {}
+        self._saved_at: dict[str, float] = {}
+        for task in registry.all(ReplicationTask):
+            if task.life.final_status in ("starting", "running", "stopping"):
+                self._declare_interrupted(task)
+
+    def _declare_interrupted(self, task: ReplicationTask) -> None:
+        failure = failure_text(
+            "The local DMS ended while the task was running. The recovery checkpoint is kept, "
+            "resume the task "
+            "or start a new one from it.",
+            reason="RECOVERABLE_ERROR",
+        )
+        now = self._registry.clock()
+        run = task.run and replace(task.run, stopped_at=now, failure=failure, stop_reason=failure)
+        life = self._registry.begin(Phase("failed"))
+        self._registry.save(replace(task, life=life, run=run))
+
+    def start(self, task: ReplicationTask, *, resume: bool) -> ReplicationTask:
+        """Begin a run of `task`, whose positions are already those of this run."""
+        now = self._registry.clock()
+        former = task.run
+        started = replace(
+            task,
+            life=self._registry.begin(Phase("starting", self._timing.task_starting)),
+            recovery_checkpoint=task.recovery_checkpoint if resume else "",
+            run=TaskRun(
+                number=former.number + 1 if former else 1,
+                fresh_started_at=former.fresh_started_at if former and resume else now,
+                started_at=now,
+                progress=dict(former.progress) if former and resume else {},
+                tables=list(former.tables) if former and resume else [],
+            ),
+        )
+        self._registry.save(started)
+        self._launch(started, resume=resume)
+        return started
+
+    def _launch(self, task: ReplicationTask, *, resume: bool) -> None:
+        assert task.run is not None
+        number = task.run.number
+        try:
+            spec = self._spec(task, resume=resume)
+            handle = self._runner.start(
+                spec, lambda message: self._receive(task.arn, number, message)
+            )
+        except (ValueError, OSError) as error:
+            failed: Message = {"type": "failed", "reason": "FATAL_ERROR", "message": str(error)}
+            self._receive(task.arn, number, failed)
+        else:
+            self._handles[task.arn] = handle
+
+    def _spec(self, task: ReplicationTask, *, resume: bool) -> dict[str, Any]:
+        assert task.run is not None
+        source = self._registry.get(Endpoint, task.source_arn, "Endpoint")
+        target = self._registry.get(Endpoint, task.target_arn, "Endpoint")
+        start = parsed_cdc_start(task.start_position, task.start_time)
+        if resume and task.recovery_checkpoint:
+            start = CdcStart(position=task.recovery_checkpoint)
+        return {
+            "task_id": task.resource_id,
+            "task_name": task.identifier,
+            "migration_type": task.migration_type,
+            "source": connection_settings(source, self._read_secret),
+            "target": connection_settings(target, self._read_secret),
+            "table_mappings": json.loads(task.table_mappings),
+            "task_settings": json.loads(task.settings),
+            "start": {"position": start.position, "time": start.time},
+            "resume": resume,
+            "stop_position": parsed_cdc_stop(task.stop_position),
+            "counters": task.run.tables if resume else None,
+        }
+
+    def stop(self, task: ReplicationTask) -> ReplicationTask:
+        """Show `stopping`, and whatever the run has already come to after it."""
+        stopping = Phase("stopping", self._timing.task_stopping)
+        life = self._registry.begin(stopping, *task.life.phases[1:])
+        stopped = self._registry.save(replace(task, life=life))
+        if handle := self._handles.get(task.arn):
+            handle.stop()
+        return stopped
+
+    def stop_all(self) -> None:
+        """Stop every engine in order, and kill those that do not end in time."""
+        with self._registry.lock:
+            handles = list(self._handles.values())
+        for handle in handles:
+            handle.stop()
+        deadline = time.monotonic() + _STOP_ALL_S
+        for handle in handles:
+            if not handle.wait(max(0.0, deadline - time.monotonic())):
+                logger.warning("an engine did not stop within %d s and is killed", _STOP_ALL_S)
+                handle.kill()
+                handle.wait(1.0)
+
+    def _receive(self, arn: str, number: int, message: Message) -> None:
+        with self._registry.lock:
+            task = self._registry.find(ReplicationTask, arn)
+            if task is None or task.run is None or task.run.number != number:
+                return
+            if task.life.final_status in ENDED:
+                return
+            self._apply(task, task.run, message)
+
+    def _apply(self, task: ReplicationTask, run: TaskRun, message: Message) -> None:
+        match message["type"]:
+            case "running":
+                self._registry.save(replace(task, life=_now_running(task.life)))
+            case "checkpoint":
+                self._save_sometimes(replace(task, recovery_checkpoint=message["value"]))
+            case "tables":
+                tables = [
+                    {**row, "LastUpdateTime": self._registry.clock()} for row in message["tables"]
+                ]
+                self._save_sometimes(replace(task, run=replace(run, tables=tables)))
+            case "progress":
+                progress = {name: value for name, value in message.items() if name != "type"}
+                self._save_sometimes(replace(task, run=replace(run, progress=progress)))
+            case "stopped" | "failed":
+                self._end(task, run, message)
+            case unknown:
+                logger.warning("task %s: message of unknown type %s", task.identifier, unknown)
+
+    def _end(self, task: ReplicationTask, run: TaskRun, message: Message) -> None:
+        reason = message.get("reason", "NORMAL")
+        if message["type"] == "failed":
+            failure = failure_text(message.get("message", ""), reason=reason)
+            ended = replace(run, failure=failure, stop_reason=failure)
+            life = task.life.then(Phase("failed"))
+        else:
+            ended = replace(run, stop_reason=f"Stop Reason {reason}")
+            life = _now_running(task.life).then(Phase("stopped"))
+        ended = replace(ended, stopped_at=self._registry.clock())
+        self._registry.save(replace(task, life=life, run=ended))
+        self._handles.pop(task.arn, None)
+        logger.info("task %s: %s", task.identifier, ended.stop_reason)
+
+    def _save_sometimes(self, task: ReplicationTask) -> None:
+        # A checkpoint that is a second old is still a right one; a disk write for each is not
+        # affordable.
+        now = self._registry.clock()
+        if now - self._saved_at.get(task.arn, 0.0) < _SAVE_INTERVAL_S:
+            self._registry.keep(task)
+        else:
+            self._saved_at[task.arn] = now
+            self._registry.save(task)
+
+
+def _now_running(life: Life) -> Life:
+    return life.then(Phase("running")) if life.final_status == "starting" else life
+
+
+def failure_text(message: str, *, reason: str) -> str:
+    level = reason.removesuffix("_ERROR")
+    # The two blanks are AWS's.
+    return f"Last Error  {message} Stop Reason {reason} Error Level {level}"

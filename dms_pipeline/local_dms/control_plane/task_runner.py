@@ -1,0 +1,144 @@
+"""Runs the engine of a task as a process of its own: a crash of it is a failed task, no more.
+
+The task's specification holds passwords, so it goes through the child's stdin, never into its
+arguments. The child ends when its stdin ends, which is also when this process is killed.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+logger = logging.getLogger(__name__)
+
+ENGINE = (sys.executable, "-m", "dms_pipeline.local_dms.engine")
+
+Message = dict[str, Any]
+OnMessage = Callable[[Message], None]
+
+
+class TaskHandle(Protocol):
+    """One started engine."""
+
+    def stop(self) -> None:
+        """Ask the engine to end at a transaction boundary; its last message follows later."""
+
+    def kill(self) -> None:
+        """End the engine now, if it still runs."""
+
+    def wait(self, timeout_s: float) -> bool:
+        """Whether the engine has ended and its last message was delivered within the time."""
+
+
+class TaskRunner(Protocol):
+    """Starts engines; the last message of each is `stopped` or `failed`, whatever happens to it."""
+
+    def start(self, spec: dict[str, Any], on_message: OnMessage) -> TaskHandle: ...
+
+
+class ProcessTaskRunner:
+    """Runs engines as child processes whose stderr goes to `logs/<task>.log`."""
+
+    def __init__(self, logs: Path, command: Sequence[str] = ENGINE) -> None:
+        """Keep the logs in a folder that only its owner can read."""
+        self._logs = logs
+        self._command = command
+        logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+    def start(self, spec: dict[str, Any], on_message: OnMessage) -> TaskHandle:
+        # The name is checked to be letters, digits and hyphens.
+        path = self._logs / f"{spec['task_name']}.log"
+        log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        try:
+            child = subprocess.Popen(
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                # A Ctrl-C in the terminal is for this process, which then stops the engines in
+                # order.
+                start_new_session=True,
+            )
+        finally:
+            os.close(log)
+        logger.info("engine of task %s runs as process %d", spec["task_name"], child.pid)
+        handle = _ProcessHandle(child, on_message)
+        handle.send(spec)
+        return handle
+
+
+class _ProcessHandle:
+    def __init__(self, child: subprocess.Popen[str], on_message: OnMessage) -> None:
+        self._child = child
+        self._on_message = on_message
+        self._writing = threading.Lock()
+        self._reader = threading.Thread(target=self._read, name=f"engine-{child.pid}", daemon=True)
+        self._reader.start()
+
+    def send(self, document: dict[str, Any]) -> None:
+        assert self._child.stdin is not None
+        with self._writing:
+            try:
+                self._child.stdin.write(json.dumps(document) + "\n")
+                self._child.stdin.flush()
+            except (BrokenPipeError, ValueError):
+                # It has ended already, which the reader reports.
+                logger.info("engine process %d takes no more input", self._child.pid)
+
+    def stop(self) -> None:
+        self.send({"stop": True})
+
+    def kill(self) -> None:
+        if self._child.poll() is None:
+            self._child.kill()
+
+    def wait(self, timeout_s: float) -> bool:
+        self._reader.join(timeout_s)
+        return not self._reader.is_alive()
+
+    def _read(self) -> None:
+        assert self._child.stdout is not None
+        ended = False
+        for line in self._child.stdout:
+            message = _parsed(line)
+            if message is None:
+                logger.warning("engine process %d wrote a line that is no message", self._child.pid)
+            elif not ended:
+                ended = message["type"] in ("stopped", "failed")
+                self._deliver(message)
+        status = self._child.wait()
+        self._child.stdout.close()
+        self._close_stdin()
+        if not ended:
+            text = f"the engine process ended with status {status}"
+            self._deliver({"type": "failed", "reason": "FATAL_ERROR", "message": text})
+
+    def _deliver(self, message: Message) -> None:
+        try:
+            self._on_message(message)
+        except Exception:  # the outermost loop of this thread: the next message must still be read
+            logger.exception(
+                "a %s message of engine process %d was lost", message["type"], self._child.pid
+            )
+
+    def _close_stdin(self) -> None:
+        assert self._child.stdin is not None
+        with self._writing:
+            try:
+                self._child.stdin.close()
+            except BrokenPipeError:
+                logger.debug("engine process %d left its input unread", self._child.pid)
+
+
+def _parsed(line: str) -> Message | None:
+    try:
+        message = json.loads(line)
+    except ValueError:
+        return None
+    return message if isinstance(message, dict) and isinstance(message.get("type"), str) else None

@@ -1,0 +1,76 @@
+"""HTTP requests as the endpoint sees them, and calls to moto without a socket."""
+
+import io
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from werkzeug.datastructures import Headers
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+if TYPE_CHECKING:
+    from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
+
+DEFAULT_REGION = "us-east-1"
+DYNAMODB_PREFIX = "DynamoDB_20120810."
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A whole answer; `status` is the number and its phrase."""
+
+    status: str
+    headers: Headers
+    body: bytes
+
+    @property
+    def ok(self) -> bool:
+        return self.status.startswith("2")
+
+
+def read_body(environ: "WSGIEnvironment") -> bytes:
+    """The request's body, which stays readable for the application behind."""
+    length = int(environ.get("CONTENT_LENGTH") or 0)
+    body: bytes = environ["wsgi.input"].read(length)
+    environ["wsgi.input"] = io.BytesIO(body)
+    return body
+
+
+def region_of(environ: "WSGIEnvironment") -> str:
+    """The region of the signature's credential scope; nothing is verified on a loopback port."""
+    authorization = environ.get("HTTP_AUTHORIZATION", "")
+    _, found, scope = authorization.partition("Credential=")
+    parts = scope.split(",")[0].split("/")
+    return parts[2] if found and len(parts) >= 5 and parts[2] else DEFAULT_REGION
+
+
+def forward(app: "WSGIApplication", environ: "WSGIEnvironment") -> Reply:
+    """Let `app` answer the request, and wait for the whole answer."""
+    chunks: Iterable[bytes]
+    chunks, status, headers = run_wsgi_app(app, environ, buffered=True)
+    return Reply(status, headers, b"".join(chunks))
+
+
+def call_dynamodb(
+    app: "WSGIApplication", operation: str, params: dict[str, Any], *, region: str
+) -> dict[str, Any]:
+    """Call the emulated DynamoDB; anything but success raises."""
+    scope = f"local/20000101/{region}/dynamodb/aws4_request"
+    builder = EnvironBuilder(
+        method="POST",
+        data=json.dumps(params).encode(),
+        headers=Headers(
+            {
+                "Authorization": f"AWS4-HMAC-SHA256 Credential={scope}, SignedHeaders=host, "
+                "Signature=local",
+                "Content-Type": "application/x-amz-json-1.0",
+                "X-Amz-Target": f"{DYNAMODB_PREFIX}{operation}",
+            }
+        ),
+    )
+    reply = forward(app, builder.get_environ())
+    if not reply.ok:
+        raise RuntimeError(f"{operation} in {region} answered {reply.status}: {reply.body!r}")
+    answer: dict[str, Any] = json.loads(reply.body)
+    return answer

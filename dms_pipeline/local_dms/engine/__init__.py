@@ -1,0 +1,1 @@
+"""The data plane: one process per task, from MySQL snapshot and binary log to PostgreSQL."""

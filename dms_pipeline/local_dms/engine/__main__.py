@@ -1,0 +1,98 @@
+"""The engine's process: a task specification on standard input, messages on standard output.
+
+The first line holds the task with its passwords, which therefore are in no argument list. A later
+line ``{"stop": true}`` asks to stop, and so does the end of the input: the parent is gone.
+"""
+
+import json
+import logging
+import sys
+import threading
+from typing import TextIO
+
+import psycopg
+
+from dms_pipeline.errors import (
+    BinlogError,
+    ConfigError,
+    DmsPipelineError,
+    SourceError,
+    TargetError,
+)
+from dms_pipeline.local_dms.engine.model import FailureReason, TaskSpec
+from dms_pipeline.local_dms.engine.replication_task import ReplicationTask
+from dms_pipeline.local_dms.engine.reporter import Reporter
+from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+
+logger = logging.getLogger(__name__)
+
+
+def main() -> int:
+    logging.basicConfig(
+        stream=sys.stderr,
+        level=logging.INFO,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+    reporter = Reporter(sys.stdout)
+    try:
+        _run(sys.stdin, reporter)
+    except BrokenPipeError:
+        logger.warning("nobody reads the messages any more; ending")
+        return 1
+    except Exception as error:
+        logger.exception("the engine met an error it does not know")
+        reporter.failed(
+            "FATAL_ERROR", f"internal error: {type(error).__name__}; see the task's log"
+        )
+        return 1
+    return 0
+
+
+def _run(commands: TextIO, reporter: Reporter) -> None:
+    stop_requested = threading.Event()
+    try:
+        spec = TaskSpec.from_message(_read_specification(commands))
+        threading.Thread(
+            target=_await_stop, args=(commands, stop_requested), name="commands", daemon=True
+        ).start()
+        reason = ReplicationTask(spec, reporter, stop_requested).run()
+    except DmsPipelineError as error:
+        logger.error("the task failed: %s", error)
+        reporter.failed(_failure_reason(error), str(error))
+    except psycopg.Error as error:
+        message = describe_target_error(error)
+        logger.error("the task failed: %s", message)
+        reporter.failed(
+            "RECOVERABLE_ERROR" if isinstance(error, psycopg.OperationalError) else "FATAL_ERROR",
+            message,
+        )
+    else:
+        reporter.stopped(reason)
+
+
+def _read_specification(commands: TextIO) -> dict[str, object]:
+    try:
+        message = json.loads(commands.readline())
+    except ValueError:
+        raise ConfigError("the task specification is not a line of JSON") from None
+    if not isinstance(message, dict):
+        raise ConfigError("the task specification is not a JSON object")
+    return message
+
+
+def _await_stop(commands: TextIO, stop_requested: threading.Event) -> None:
+    for line in commands:
+        if line.strip() and json.loads(line).get("stop"):
+            break
+    stop_requested.set()
+
+
+def _failure_reason(error: DmsPipelineError) -> FailureReason:
+    """A lost or refused connection may come back; nothing else gets better by itself."""
+    if isinstance(error, SourceError | TargetError) and not isinstance(error, BinlogError):
+        return "RECOVERABLE_ERROR"
+    return "FATAL_ERROR"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,89 @@
+"""Tables on the target: how they are named, created, emptied and looked up in PostgreSQL."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import psycopg
+from psycopg import sql
+
+from dms_pipeline.errors import TargetError
+from dms_pipeline.local_dms.engine.model import TargetSettings
+from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
+
+TargetConnection = psycopg.Connection[tuple[Any, ...]]
+
+
+def connect_target(settings: TargetSettings, timeout_s: int = 10) -> TargetConnection:
+    try:
+        return psycopg.connect(
+            host=settings.host,
+            port=settings.port,
+            user=settings.user,
+            password=settings.password,
+            dbname=settings.dbname,
+            autocommit=True,
+            connect_timeout=timeout_s,
+            client_encoding="utf8",
+            application_name="local_dms",
+            options="-c timezone=UTC -c datestyle=ISO -c lock_timeout=60s",
+        )
+    except psycopg.Error as error:
+        raise TargetError(f"cannot connect to {settings}: {str(error).strip()}") from None
+
+
+def qualified(plan: TablePlan) -> sql.Identifier:
+    return sql.Identifier(plan.target_schema, plan.target_table)
+
+
+def names(columns: Iterable[PlannedColumn]) -> sql.Composed:
+    return sql.SQL(", ").join(sql.Identifier(column.target_name) for column in columns)
+
+
+def table_exists(connection: TargetConnection, plan: TablePlan) -> bool:
+    row = connection.execute(
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s"
+        " AND c.relkind IN ('r', 'p')",
+        (plan.target_schema, plan.target_table),
+    ).fetchone()
+    return row is not None
+
+
+def create_schema(connection: TargetConnection, schema: str) -> None:
+    """Look first: CREATE SCHEMA IF NOT EXISTS needs CREATE on the database even if it exists."""
+    known = connection.execute(
+        "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (schema,)
+    ).fetchone()
+    if known is None:
+        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+
+
+def create_table(connection: TargetConnection, plan: TablePlan) -> None:
+    """The table without its key. Only key columns are NOT NULL: zero dates arrive as NULL."""
+    create_schema(connection, plan.target_schema)
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(
+            sql.Identifier(column.target_name),
+            # Types come from our own catalogue, never from the source's text.
+            sql.SQL(column.mapping.target_type),
+        )
+        for column in plan.columns
+    )
+    connection.execute(sql.SQL("CREATE TABLE {} ({})").format(qualified(plan), columns))
+
+
+def add_primary_key(connection: TargetConnection, plan: TablePlan) -> None:
+    if plan.key:
+        connection.execute(
+            sql.SQL("ALTER TABLE {} ADD PRIMARY KEY ({})").format(
+                qualified(plan), names(plan.key_columns)
+            )
+        )
+
+
+def drop_table(connection: TargetConnection, plan: TablePlan) -> None:
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(qualified(plan)))
+
+
+def truncate_table(connection: TargetConnection, plan: TablePlan) -> None:
+    connection.execute(sql.SQL("TRUNCATE TABLE {}").format(qualified(plan)))

@@ -1,0 +1,61 @@
+"""The table awsdms_txn_state on the target, where AWS DMS too keeps the checkpoint of a task."""
+
+import psycopg
+from psycopg import sql
+
+from dms_pipeline.errors import TargetError
+from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
+
+_TABLE = "awsdms_txn_state"
+
+
+class TransactionState:
+    """One row of the table: the checkpoint of one task against one source."""
+
+    def __init__(self, schema: str, *, server_name: str, task_name: str) -> None:
+        self._schema = schema
+        self._table = sql.Identifier(schema, _TABLE)
+        self._key = (server_name, task_name)
+
+    def create(self, target: TargetConnection) -> None:
+        try:
+            with target.transaction():
+                known = target.execute(
+                    "SELECT to_regclass(%s)", (self._table.as_string(target),)
+                ).fetchone()
+                if known == (None,):
+                    create_schema(target, self._schema)
+                    target.execute(
+                        sql.SQL(
+                            'CREATE TABLE IF NOT EXISTS {} ("SERVER_NAME" varchar(128),'
+                            ' "TASK_NAME" varchar(128), "STATE_TIME" timestamp,'
+                            ' "CHECKPOINT" varchar(1024), UNIQUE ("SERVER_NAME", "TASK_NAME"))'
+                        ).format(self._table)
+                    )
+        except psycopg.Error as error:
+            raise TargetError(
+                f"control table {_TABLE} in schema {self._schema}: {describe_target_error(error)};"
+                " the account needs CREATE on that schema (ControlTablesSettings.ControlSchema)"
+            ) from error
+
+    def read(self, target: TargetConnection) -> str | None:
+        with target.transaction():
+            row = target.execute(
+                sql.SQL(
+                    'SELECT "CHECKPOINT" FROM {} WHERE "SERVER_NAME" = %s AND "TASK_NAME" = %s'
+                ).format(self._table),
+                self._key,
+            ).fetchone()
+        return None if row is None else row[0]
+
+    def write(self, target: TargetConnection, checkpoint: str) -> None:
+        """Within the caller's transaction, so that the checkpoint moves with the data."""
+        target.execute(
+            sql.SQL(
+                'INSERT INTO {} VALUES (%s, %s, now(), %s) ON CONFLICT ("SERVER_NAME", "TASK_NAME")'
+                ' DO UPDATE SET "STATE_TIME" = excluded."STATE_TIME",'
+                ' "CHECKPOINT" = excluded."CHECKPOINT"'
+            ).format(self._table),
+            (*self._key, checkpoint),
+        )

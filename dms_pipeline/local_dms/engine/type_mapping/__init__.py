@@ -1,0 +1,1 @@
+"""MySQL column types on PostgreSQL: the type created there and the value written into it."""

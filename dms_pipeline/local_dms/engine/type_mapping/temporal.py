@@ -1,0 +1,46 @@
+"""DATE, DATETIME, TIMESTAMP and TIME.
+
+Zero dates and dates that are not in the calendar (MySQL stores both if told to) become NULL, as
+AWS documents for zero dates. TIMESTAMP arrives in UTC on both paths. TIME spans more than a day, so
+it stays text.
+"""
+
+from datetime import date
+
+from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import ColumnMapping
+
+_DAYS_OF_EVERY_MONTH = 28
+
+
+def map_date(column: Column) -> ColumnMapping:
+    return ColumnMapping("date", _date_from_text, _date_field)
+
+
+def map_datetime(column: Column) -> ColumnMapping:
+    target_type = f"timestamp({column.fraction_digits})"
+    return ColumnMapping(target_type, _date_from_text, _date_field)
+
+
+def map_time(column: Column) -> ColumnMapping:
+    return ColumnMapping("varchar(17)", bytes, str.encode)
+
+
+def _date_from_text(value: bytes) -> bytes | None:
+    return _date_field(value.decode())
+
+
+def _date_field(value: str) -> bytes | None:
+    return value.encode() if is_calendar_date(value) else None
+
+
+def is_calendar_date(text: str) -> bool:
+    """Whether text that begins with YYYY-MM-DD names a day that exists."""
+    year, month, day = int(text[:4]), int(text[5:7]), int(text[8:10])
+    if year and 1 <= month <= 12 and 1 <= day <= _DAYS_OF_EVERY_MONTH:
+        return True
+    try:
+        date(year, month, day)
+    except ValueError:
+        return False
+    return True

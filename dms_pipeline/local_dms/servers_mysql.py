@@ -1,0 +1,257 @@
+"""A private MySQL or MariaDB server with the binary log set up as RDS does it.
+
+Nothing of the machine's own configuration is read. Two accounts exist: `admin` with all privileges,
+and `dms_user` with what a DMS source endpoint needs and nothing more. `root` is locked.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from functools import cached_property
+from pathlib import Path
+from typing import ClassVar
+
+import pymysql
+
+from dms_pipeline.errors import StackError
+from dms_pipeline.local_dms.servers_install import find_mysqld, mysql_install_advice
+from dms_pipeline.local_dms.servers_lifecycle import NotReady, PrivateServer
+from dms_pipeline.local_dms.servers_process import LOOPBACK
+from dms_pipeline.local_dms.servers_settings import write_private
+
+ADMIN_USER = "admin"
+DMS_USER = "dms_user"
+# sockaddr_un holds 108 bytes on Linux and 104 on macOS.
+_LONGEST_SOCKET_PATH = 100
+_BOOTSTRAP_FILES = (
+    "mysql_system_tables.sql",
+    "mysql_performance_tables.sql",
+    "mysql_system_tables_data.sql",
+    "fill_help_tables.sql",
+    "maria_add_gis_sp_bootstrap.sql",
+    "mysql_sys_schema.sql",
+)
+# The scripts make a root of this host's name without a password.
+_DROP_OPEN_ACCOUNTS = (
+    "DELETE FROM mysql.global_priv WHERE User='' OR User='root' AND Host<>'localhost';\n"
+    "DELETE FROM mysql.proxies_priv WHERE User='' OR User='root' AND Host<>'localhost';\n"
+)
+_OPTIONS = (
+    f"--bind-address={LOOPBACK}",
+    "--skip-name-resolve",
+    "--server-id=1",
+    "--log-bin=mysql-bin-changelog",
+    "--binlog-format=ROW",
+    "--binlog-row-image=FULL",
+    "--loose-binlog-expire-logs-seconds=604800",
+    "--sync-binlog=1",
+    "--innodb-flush-log-at-trx-commit=1",
+    "--innodb-buffer-pool-size=64M",
+    "--loose-innodb-log-file-size=48M",
+    "--key-buffer-size=8M",
+    "--max-allowed-packet=64M",
+    "--performance-schema=OFF",
+    "--character-set-server=utf8mb4",
+    "--collation-server=utf8mb4_unicode_ci",
+    "--default-time-zone=+00:00",
+    # MySQL's second protocol would listen on a port of its own.
+    "--loose-mysqlx=OFF",
+)
+
+
+class MySQLServer(PrivateServer):
+    """A MySQL or MariaDB server of this user on a loopback port."""
+
+    title: ClassVar[str] = "source server (MySQL/MariaDB)"
+    stop_timeout_s: ClassVar[float] = 60.0
+
+    @property
+    def dsn(self) -> str:
+        """The administrator's DSN."""
+        return f"mysql://{ADMIN_USER}:{self.settings.admin_password}@{LOOPBACK}:{self.port}/"
+
+    @property
+    def dms_user(self) -> str:
+        return DMS_USER
+
+    @property
+    def dms_password(self) -> str:
+        return self.settings.dms_password
+
+    def signature(self) -> tuple[str, ...]:
+        return (f"--datadir={self._data}",)
+
+    def initialize(self) -> None:
+        if self._data.exists():
+            return
+        draft = self.home / "data.new"
+        shutil.rmtree(draft, ignore_errors=True)
+        draft.mkdir(mode=0o700)
+        if self._is_mariadb:
+            self._bootstrap_mariadb(draft)
+        else:
+            self._run_initialize(draft)
+        draft.rename(self._data)
+
+    def command(self) -> list[str]:
+        return [
+            str(self._binary),
+            "--no-defaults",
+            *self._as_user(),
+            f"--datadir={self._data}",
+            f"--port={self.port}",
+            f"--socket={self._socket()}",
+            f"--pid-file={self._data / 'mysqld.pid'}",
+            f"--tmpdir={self._scratch}",
+            f"--init-file={self._accounts_file}",
+            *_OPTIONS,
+        ]
+
+    def before_spawn(self) -> None:
+        self._scratch.mkdir(mode=0o700, exist_ok=True)
+        # A killed server leaves its socket's lock file with a process id that may be somebody
+        # else's by now.
+        for left in (self._socket(), self._socket().with_name("mysqld.sock.lock")):
+            left.unlink(missing_ok=True)
+        write_private(self._accounts_file, self._account_statements())
+
+    def check_ready(self) -> None:
+        settings = self.settings
+        try:
+            pymysql.connect(
+                host=LOOPBACK,
+                port=settings.port,
+                user=ADMIN_USER,
+                password=settings.admin_password,
+                connect_timeout=5,
+            ).close()
+        except pymysql.err.OperationalError as error:
+            raise NotReady(str(error)) from error
+
+    def stop(self) -> None:
+        super().stop()
+        socket = self._socket(create=False)
+        if socket.parent != self.home:
+            shutil.rmtree(socket.parent, ignore_errors=True)
+
+    @property
+    def _data(self) -> Path:
+        return self.home / "data"
+
+    @property
+    def _scratch(self) -> Path:
+        return self.home / "tmp"
+
+    @property
+    def _accounts_file(self) -> Path:
+        return self.home / "accounts.sql"
+
+    @cached_property
+    def _binary(self) -> Path:
+        found = find_mysqld()
+        if found is None:
+            raise StackError(mysql_install_advice())
+        return found
+
+    @cached_property
+    def _is_mariadb(self) -> bool:
+        shown = subprocess.run(
+            [str(self._binary), "--no-defaults", "--version"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return "mariadb" in shown.stdout.lower()
+
+    def _socket(self, *, create: bool = True) -> Path:
+        at_home = self.home / "mysqld.sock"
+        if len(os.fsencode(at_home)) < _LONGEST_SOCKET_PATH:
+            return at_home
+        pointer = self.home / "socket-folder"
+        folder = Path(pointer.read_text()) if pointer.exists() else None
+        if folder is not None and _is_ours(folder):
+            return folder / "mysqld.sock"
+        if not create:
+            return at_home
+        folder = Path(tempfile.mkdtemp(prefix="dms-pipeline-", dir="/tmp"))
+        write_private(pointer, str(folder))
+        return folder / "mysqld.sock"
+
+    def _bootstrap_mariadb(self, data: Path) -> None:
+        share = self._share_folder()
+        # Each statement on a line of its own: the bootstrap reader splits at line ends.
+        opening = "create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"
+        scripts = [
+            (share / name).read_text(encoding="utf-8")
+            for name in _BOOTSTRAP_FILES
+            if (share / name).exists()
+        ]
+        self.run_tool(
+            [
+                str(self._binary),
+                "--no-defaults",
+                *self._as_user(),
+                "--bootstrap",
+                f"--datadir={data}",
+                "--loose-innodb-log-file-size=48M",
+            ],
+            what="creating its system tables",
+            input_text=opening + "\n".join([*scripts, _DROP_OPEN_ACCOUNTS]),
+        )
+
+    def _run_initialize(self, data: Path) -> None:
+        self.run_tool(
+            [
+                str(self._binary),
+                "--no-defaults",
+                *self._as_user(),
+                "--initialize-insecure",
+                f"--datadir={data}",
+            ],
+            what="creating its data folder",
+        )
+
+    def _share_folder(self) -> Path:
+        """Where the SQL scripts of the server's installation are."""
+        prefix = self._binary.resolve().parent.parent
+        candidates = [
+            base / "share" / name
+            for base in (prefix, Path("/usr"))
+            for name in ("mysql", "mariadb", "")
+        ]
+        for folder in candidates:
+            if (folder / _BOOTSTRAP_FILES[0]).exists():
+                return folder
+        raise StackError(
+            f"{self._binary} is MariaDB, but {_BOOTSTRAP_FILES[0]} is in none of "
+            f"{', '.join(map(str, candidates))}. Reinstall the MariaDB server."
+        )
+
+    def _as_user(self) -> list[str]:
+        return ["--user=root"] if os.geteuid() == 0 else []
+
+    def _account_statements(self) -> str:
+        settings = self.settings
+        accounts = (
+            (ADMIN_USER, settings.admin_password, "ALL PRIVILEGES", " WITH GRANT OPTION"),
+            (DMS_USER, settings.dms_password, "REPLICATION CLIENT, REPLICATION SLAVE, SELECT", ""),
+        )
+        # Accounts are this server's own affair: nothing of them belongs into the change stream.
+        lines = ["SET SESSION sql_log_bin=0;"]
+        for user, password, privileges, option in accounts:
+            if not re.fullmatch(r"[0-9a-f]+", password):
+                raise StackError(f"{self.home / 'settings.json'}: a password is not hexadecimal.")
+            lines += [
+                f"CREATE USER IF NOT EXISTS '{user}'@'%' IDENTIFIED BY '{password}';",
+                f"ALTER USER '{user}'@'%' IDENTIFIED BY '{password}';",
+                f"GRANT {privileges} ON *.* TO '{user}'@'%'{option};",
+            ]
+        # Kept, locked: views and routines of the system schemas may name it as their definer.
+        lines += ["ALTER USER IF EXISTS 'root'@'localhost' ACCOUNT LOCK;"]
+        return "\n".join(lines) + "\n"
+
+
+def _is_ours(folder: Path) -> bool:
+    return folder.is_dir() and not folder.is_symlink() and folder.stat().st_uid == os.geteuid()

@@ -1,0 +1,265 @@
+"""The validated form of one pipeline.
+
+A pipeline is a folder with pipeline.yaml, table_mappings.json and task_settings.json. It is read
+once, when Dagster loads the definitions; nothing here touches the network. What is wrong is said
+with the file and the line (syntax) or the path inside it (content).
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import dagster as dg
+import yaml
+from dagster import DagsterInvalidDefinitionError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import ConfigError
+
+PIPELINE_FILE = "pipeline.yaml"
+MAPPINGS_FILE = "table_mappings.json"
+SETTINGS_FILE = "task_settings.json"
+
+# The name becomes part of DMS identifiers (at most 63 signs, no double hyphen) and of Dagster names
+# (no hyphen).
+_NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
+_NAME_MAX = 40
+
+
+def _is_cron(value: str) -> str:
+    try:
+        dg.ScheduleDefinition(name="probe", job_name="probe", cron_schedule=value)
+    except DagsterInvalidDefinitionError as error:
+        raise ValueError(f"{value!r} is not a cron expression such as '0 * * * *'") from error
+    return value
+
+
+def _is_timezone(value: str) -> str:
+    try:
+        ZoneInfo(value)
+    except (ZoneInfoNotFoundError, ValueError) as error:
+        raise ValueError(f"{value!r} is not a time zone name such as 'Europe/Berlin'") from error
+    return value
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class SourceSection(_Section):
+    """Where the rows come from."""
+
+    endpoint: str = Field(description="DMS endpoint identifier of the MySQL or MariaDB source")
+    secret: str = Field(
+        description="Secrets Manager name or ARN with host, port, username, password"
+    )
+
+
+class TargetSection(_Section):
+    """Where the rows go."""
+
+    endpoint: str = Field(description="DMS endpoint identifier of the PostgreSQL target")
+    secret: str = Field(description="Secrets Manager name or ARN, as for the source, and dbname")
+
+
+class TableSection(_Section):
+    """One table, in MySQL's names; the target's names only where the mapping renames."""
+
+    schema_name: str = Field(alias="schema", min_length=1, description="MySQL database")
+    table: str = Field(min_length=1, description="table name")
+    target_schema: str | None = Field(None, description="PostgreSQL schema; default: as the source")
+    target_table: str | None = Field(None, description="PostgreSQL table; default: as the source")
+
+
+class ScheduleSection(_Section):
+    """When the incremental load runs; switched on in the Dagster UI."""
+
+    cron: Annotated[str, AfterValidator(_is_cron)] = Field(description="cron expression")
+    timezone: Annotated[str, AfterValidator(_is_timezone)] = Field("UTC", description="IANA name")
+
+
+class InstanceSection(_Section):
+    """The replication instance that each run creates and deletes."""
+
+    instance_class: str = Field(
+        "dms.t3.medium", alias="class", description="DMS replication instance class"
+    )
+    allocated_storage_gb: int = Field(50, ge=5, le=6144, description="storage in GB")
+    engine_version: str = Field(
+        "3.5.4", description="DMS engine version, pinned so that a run does not change it"
+    )
+    multi_az: bool = Field(False, description="a standby in another availability zone")
+    subnet_group: str | None = Field(None, description="replication subnet group identifier")
+    security_groups: tuple[str, ...] = Field((), description="VPC security group ids")
+
+
+class _PipelineFile(_Section):
+    source: SourceSection
+    target: TargetSection
+    tables: tuple[TableSection, ...] = Field(min_length=1)
+    schedule: ScheduleSection
+    instance: InstanceSection = InstanceSection.model_validate({})
+    drain_window_s: int | None = Field(
+        None, ge=1, description="seconds an incremental load reads on; default: the deployment's"
+    )
+    row_count_blocks: bool = Field(True, description="a wrong row count fails the run")
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicatedTable:
+    """A source table and the PostgreSQL table it is replicated to."""
+
+    source: TableId
+    target: TableId
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """Everything a pipeline needs to know; built by `load_pipeline` only."""
+
+    name: str
+    source: SourceSection
+    target: TargetSection
+    tables: tuple[ReplicatedTable, ...]
+    schedule: ScheduleSection
+    instance: InstanceSection
+    drain_window_s: int | None
+    row_count_blocks: bool
+    table_mappings: str
+    task_settings: str
+
+
+def load_pipelines(folder: Path) -> tuple[PipelineConfig, ...]:
+    """Reads every pipeline below ``folder``, in the order of their names.
+
+    Raises:
+        ConfigError: if the folder has no pipeline, or one of them is wrong.
+    """
+    names = pipeline_names(folder)
+    if not names:
+        raise ConfigError(f"{folder} holds no pipeline: no folder in it has a {PIPELINE_FILE}")
+    return tuple(load_pipeline(folder, name) for name in names)
+
+
+def pipeline_names(folder: Path) -> tuple[str, ...]:
+    return tuple(sorted(path.parent.name for path in folder.glob(f"*/{PIPELINE_FILE}")))
+
+
+def load_pipeline(folder: Path, name: str) -> PipelineConfig:
+    """Reads ``folder/name``.
+
+    Raises:
+        ConfigError: if there is no such pipeline, or one of its files is wrong.
+    """
+    home = folder / name
+    if not (home / PIPELINE_FILE).is_file():
+        known = ", ".join(pipeline_names(folder)) or "none"
+        raise ConfigError(f"there is no pipeline {name!r} in {folder}; there is: {known}")
+    if not _NAME.fullmatch(name) or len(name) > _NAME_MAX:
+        raise ConfigError(
+            f"the pipeline folder {home} needs another name: at most {_NAME_MAX} small letters, "
+            "digits and single underscores, a letter first"
+        )
+    file = _parse_pipeline_file(home / PIPELINE_FILE)
+    mappings = _read_json(home / MAPPINGS_FILE)
+    _check_mappings(home / MAPPINGS_FILE, mappings)
+    settings = _read_json(home / SETTINGS_FILE)
+    return PipelineConfig(
+        name=name,
+        source=file.source,
+        target=file.target,
+        tables=_tables(home / PIPELINE_FILE, file.tables),
+        schedule=file.schedule,
+        instance=file.instance,
+        drain_window_s=file.drain_window_s,
+        row_count_blocks=file.row_count_blocks,
+        table_mappings=json.dumps(mappings),
+        task_settings=json.dumps(settings),
+    )
+
+
+def _parse_pipeline_file(path: Path) -> _PipelineFile:
+    try:
+        content = yaml.safe_load(_read_text(path))
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else "?"
+        raise ConfigError(f"{path}, line {line}: not valid YAML: {error.problem}") from error
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{path}: not valid YAML: {error}") from error
+    try:
+        return _PipelineFile.model_validate(content)
+    except ValidationError as error:
+        faults = "\n".join(
+            f"  {'.'.join(str(part) for part in fault['loc']) or 'the file'}: {fault['msg']}"
+            for fault in error.errors()
+        )
+        raise ConfigError(f"{path} is not a valid pipeline:\n{faults}") from error
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(_read_text(path))
+    except json.JSONDecodeError as error:
+        where = f"{path}, line {error.lineno}, column {error.colno}"
+        raise ConfigError(f"{where}: not valid JSON: {error.msg}") from error
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: needs a JSON object, found {type(content).__name__}")
+    return content
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise ConfigError(f"{path} is missing; every pipeline folder needs it") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read: {error}") from error
+
+
+def _check_mappings(path: Path, mappings: dict[str, Any]) -> None:
+    """The faults that DMS would only find once the instance is paid for."""
+    rules = mappings.get("rules")
+    if not isinstance(rules, list) or not all(isinstance(rule, dict) for rule in rules):
+        raise ConfigError(f"{path}: rules: needs a list of objects")
+    if not any(rule.get("rule-type") == "selection" for rule in rules):
+        raise ConfigError(f"{path}: rules: needs at least one rule of rule-type 'selection'")
+    seen: set[str] = set()
+    for index, rule in enumerate(rules):
+        for key in ("rule-type", "rule-id", "rule-action"):
+            if key not in rule and not (
+                key == "rule-action" and rule.get("rule-type") in _NO_ACTION
+            ):
+                raise ConfigError(f"{path}: rules[{index}]: has no {key}")
+        if not isinstance(rule.get("object-locator", {}), dict):
+            raise ConfigError(f"{path}: rules[{index}].object-locator: needs an object")
+        if rule["rule-type"] == "selection" and "object-locator" not in rule:
+            raise ConfigError(f"{path}: rules[{index}]: has no object-locator")
+        if str(rule["rule-id"]) in seen:
+            raise ConfigError(f"{path}: rules[{index}]: rule-id {rule['rule-id']} is used twice")
+        seen.add(str(rule["rule-id"]))
+
+
+# Table settings carry their options in keys of their own.
+_NO_ACTION = ("table-settings",)
+
+
+def _tables(path: Path, sections: tuple[TableSection, ...]) -> tuple[ReplicatedTable, ...]:
+    tables = tuple(
+        ReplicatedTable(
+            source=TableId(section.schema_name, section.table),
+            target=TableId(
+                section.target_schema or section.schema_name, section.target_table or section.table
+            ),
+        )
+        for section in sections
+    )
+    for side in ("source", "target"):
+        names = [getattr(table, side) for table in tables]
+        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        if twice:
+            raise ConfigError(f"{path}: tables: {side} table {twice[0]} is listed twice")
+    return tables

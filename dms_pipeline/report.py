@@ -1,0 +1,89 @@
+"""The mails: what a person reads after a load. Pure text from records."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from dms_pipeline.records import CheckpointRecord, LoadRecord
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Subject and text of a notification."""
+
+    subject: str
+    text: str
+
+
+def success_mail(
+    record: CheckpointRecord, loads: Sequence[LoadRecord], *, billed_until: datetime, run_id: str
+) -> Mail:
+    """What a load did. ``billed_until`` is when its instance was gone."""
+    counts = [load.counts for load in loads]
+    full_load_rows = sum(count.full_load_rows for count in counts)
+    inserts, updates, deletes = (
+        sum(getattr(count, kind) for count in counts) for kind in ("inserts", "updates", "deletes")
+    )
+    summary = f"{inserts} inserts, {updates} updates, {deletes} deletes"
+    if full_load_rows:
+        summary = f"full load of {full_load_rows} rows, {summary}"
+    lines = [
+        f"Pipeline {record.pipeline} was loaded: {summary}.",
+        "",
+        _table(loads),
+        "",
+        f"Began       {record.started_at:%Y-%m-%d %H:%M:%S} UTC",
+        f"Ended       {record.stopped_at:%Y-%m-%d %H:%M:%S} UTC",
+        f"Stopped     {record.stop_reason}",
+        f"Checkpoint  number {record.sequence}: {record.checkpoint}",
+    ]
+    if record.instance_created_at is not None:
+        minutes = (billed_until - record.instance_created_at).total_seconds() / 60
+        lines.append(
+            f"Instance    {record.instance_class}, {minutes:.1f} minutes from creation to deletion"
+        )
+    lines += [f"Run         {run_id}", "", "The replication instance and the task are deleted."]
+    return Mail(subject=f"[{record.pipeline}] loaded: {summary}", text="\n".join(lines))
+
+
+def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str) -> Mail:
+    """Why a run failed, and what to do about it."""
+    return Mail(
+        subject=f"[{pipeline}] {job} failed",
+        text="\n".join(
+            [
+                f"The run of {job} for pipeline {pipeline} failed:",
+                "",
+                reason,
+                "",
+                f"Run  {run_id}",
+                "",
+                "The checkpoint was not moved unless the failure is a row count. A replication",
+                "instance or task that the run had made is kept for debugging, and is billed. When",
+                "the cause is mended, re-execute the run from its failure, or remove the leftovers",
+                f"with `dms-pipeline cleanup {pipeline}` and run again.",
+            ]
+        ),
+    )
+
+
+def _table(loads: Sequence[LoadRecord]) -> str:
+    """Tables with changes; how many had none."""
+    busy = [load.counts for load in loads if load.counts.changes or load.counts.full_load_rows]
+    rows = [("Table", "Full load", "Inserts", "Updates", "Deletes")]
+    rows += [
+        (
+            str(count.table),
+            str(count.full_load_rows),
+            str(count.inserts),
+            str(count.updates),
+            str(count.deletes),
+        )
+        for count in busy
+    ]
+    width = max(len(row[0]) for row in rows)
+    lines = [row[0].ljust(width) + "".join(cell.rjust(11) for cell in row[1:]) for row in rows]
+    idle = len(loads) - len(busy)
+    if idle:
+        lines.append(f"{idle} table{'s' if idle > 1 else ''} without changes")
+    return "\n".join(lines)

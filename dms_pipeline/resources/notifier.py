@@ -1,0 +1,21 @@
+"""The notifier: mails through one SNS topic."""
+
+import dagster as dg
+from pydantic import Field
+
+from dms_pipeline.aws.session import new_client
+from dms_pipeline.aws.sns import Topic
+from dms_pipeline.resources.aws_session import AwsSession
+
+
+class NotifierResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """The SNS topic whose subscribers read what became of a load."""
+
+    aws: dg.ResourceDependency[AwsSession]
+    topic: str = Field("dms-pipeline", description="SNS topic, by name or ARN")
+
+    def client(self) -> Topic:
+        return Topic(new_client("sns", self.aws.access()), self.topic)
+
+    def notify(self, *, subject: str, message: str) -> None:
+        self.client().publish(subject=subject, message=message)

@@ -1,0 +1,111 @@
+"""The source resource: what MySQL or MariaDB itself says, asked directly and not through DMS."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import pymysql
+from pymysql.connections import Connection
+
+from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
+from dms_pipeline.aws.session import new_client
+from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.snapshot import binary_logs, current_position, server_version
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import SourceError
+from dms_pipeline.resources.aws_session import AwsSession
+
+_SETTINGS = ("log_bin", "binlog_format", "binlog_row_image", "server_id", "server_uuid")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceServer:
+    """What a load needs to know of a server; another server has another ``identity``."""
+
+    version: str
+    identity: str
+    variables: dict[str, str]
+    binary_logs: tuple[str, ...]
+    end: BinlogPosition | None
+
+
+@dataclass(frozen=True, slots=True)
+class MySQLSource:
+    """One source server. Every method raises `SourceError` when it refuses or is unreachable."""
+
+    credentials: DatabaseCredentials = field(repr=False)
+
+    @property
+    def settings(self) -> ConnectionSettings:
+        login = self.credentials
+        return ConnectionSettings(
+            login.host, login.port, login.username, login.password, connect_timeout_s=5
+        )
+
+    @contextmanager
+    def connect(self) -> Iterator["Connection[Any]"]:
+        try:
+            connection = self.settings.connect()
+        except SourceError as error:
+            raise SourceError(
+                f"{error}. Is the server up, and are host, port and password in its secret right?"
+            ) from error
+        try:
+            yield connection
+        except pymysql.MySQLError as error:
+            raise SourceError(f"the {self.settings} failed: {describe_error(error)}") from error
+        finally:
+            # Not close(): after a lost connection that raises a second error over the first.
+            connection._force_close()  # type: ignore[attr-defined]  # noqa: SLF001
+
+    def server(self) -> SourceServer:
+        with self.connect() as connection:
+            placeholders = ", ".join(["%s"] * len(_SETTINGS))
+            with connection.cursor() as cursor:
+                cursor.execute(
+                    f"SHOW GLOBAL VARIABLES WHERE Variable_name IN ({placeholders})", _SETTINGS
+                )
+                variables = {name.lower(): str(value) for name, value in cursor.fetchall()}
+            logged = variables.get("log_bin") == "ON"
+            return SourceServer(
+                version=server_version(connection),
+                # MariaDB has no server_uuid.
+                identity=variables.get("server_uuid") or f"server_id {variables['server_id']}",
+                variables=variables,
+                binary_logs=tuple(name for name, _ in binary_logs(connection)) if logged else (),
+                end=current_position(connection) if logged else None,
+            )
+
+    def end(self) -> BinlogPosition:
+        """Where the binary log ends now."""
+        with self.connect() as connection:
+            return current_position(connection)
+
+    def primary_keys(self, tables: Iterable[TableId]) -> dict[TableId, bool]:
+        """For each of the tables that exist: whether it has a primary key."""
+        wanted = frozenset(tables)
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                # Not table_constraints: it shows nothing to an account that may only SELECT.
+                "SELECT table_schema, table_name, MAX(column_key = 'PRI')"
+                " FROM information_schema.columns JOIN information_schema.tables"
+                "  USING (table_schema, table_name)"
+                " WHERE table_schema IN %s AND table_type = 'BASE TABLE'"
+                " GROUP BY table_schema, table_name",
+                (sorted({table.schema for table in wanted}),),
+            )
+            found = {TableId(row[0], row[1]): bool(row[2]) for row in cursor.fetchall()}
+        return {table: found[table] for table in wanted & found.keys()}
+
+
+class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Source servers, reached with the credentials in Secrets Manager."""
+
+    aws: dg.ResourceDependency[AwsSession]
+
+    def database(self, secret_id: str) -> MySQLSource:
+        secrets = DatabaseSecrets(new_client("secretsmanager", self.aws.access()))
+        return MySQLSource(secrets.read(secret_id))

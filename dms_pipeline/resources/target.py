@@ -1,0 +1,91 @@
+"""The target resource: what PostgreSQL itself says, asked directly and not through DMS."""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import dagster as dg
+import psycopg
+from psycopg import sql
+
+from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
+from dms_pipeline.aws.session import new_client
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import TargetError
+from dms_pipeline.resources.aws_session import AwsSession
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresTarget:
+    """One target database. Every method raises `TargetError` when it refuses or is unreachable."""
+
+    credentials: DatabaseCredentials = field(repr=False)
+
+    @contextmanager
+    def connect(self) -> Iterator["psycopg.Connection[Any]"]:
+        login = self.credentials
+        where = f"{login.host}:{login.port}/{login.dbname} as {login.username}"
+        try:
+            connection = psycopg.connect(
+                host=login.host,
+                port=login.port,
+                user=login.username,
+                password=login.password,
+                dbname=login.dbname or "postgres",
+                connect_timeout=5,
+                autocommit=True,
+            )
+        except psycopg.Error as error:
+            raise TargetError(
+                f"cannot connect to the target PostgreSQL at {where}: {_text(error)}. "
+                "Is the server up, and are host, port, database and password in its secret right?"
+            ) from error
+        try:
+            with connection:
+                yield connection
+        except psycopg.Error as error:
+            raise TargetError(f"the target PostgreSQL at {where} failed: {_text(error)}") from error
+
+    def may_create_schemas(self) -> bool:
+        with self.connect() as connection:
+            row = connection.execute(
+                "SELECT has_database_privilege(current_database(), 'CREATE')"
+            ).fetchone()
+        return bool(row and row[0])
+
+    def missing_schemas(self, schemas: Iterable[str]) -> tuple[str, ...]:
+        wanted = sorted(set(schemas))
+        with self.connect() as connection:
+            rows = connection.execute(
+                "SELECT nspname FROM pg_namespace WHERE nspname = ANY(%s)", (wanted,)
+            ).fetchall()
+        present = {row[0] for row in rows}
+        return tuple(schema for schema in wanted if schema not in present)
+
+    def row_counts(self, tables: Iterable[TableId]) -> dict[TableId, int | None]:
+        """Rows of each table; None where there is no such table."""
+        counts: dict[TableId, int | None] = {}
+        with self.connect() as connection:
+            for table in tables:
+                name = sql.Identifier(table.schema, table.table)
+                try:
+                    row = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(name))
+                    counts[table] = int((row.fetchone() or (0,))[0])
+                except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                    counts[table] = None
+        return counts
+
+
+class TargetResource(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Target databases, reached with the credentials in Secrets Manager."""
+
+    aws: dg.ResourceDependency[AwsSession]
+
+    def database(self, secret_id: str) -> PostgresTarget:
+        secrets = DatabaseSecrets(new_client("secretsmanager", self.aws.access()))
+        return PostgresTarget(secrets.read(secret_id))
+
+
+def _text(error: psycopg.Error) -> str:
+    return " ".join(str(error).split())

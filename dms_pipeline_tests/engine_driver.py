@@ -1,0 +1,167 @@
+"""Drives the engine's real process in tests and compares source and target whole."""
+
+import contextlib
+import json
+import subprocess
+import sys
+import threading
+import time
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+import pymysql
+
+
+def source_spec(dsn: str) -> dict[str, Any]:
+    url = urlsplit(dsn)
+    return {
+        "engine": "mariadb",
+        "host": url.hostname,
+        "port": url.port,
+        "user": unquote(url.username or ""),
+        "password": unquote(url.password or ""),
+    }
+
+
+def target_spec(dsn: str) -> dict[str, Any]:
+    return {**source_spec(dsn), "dbname": urlsplit(dsn).path.lstrip("/")}
+
+
+def connect_source(dsn: str) -> Any:
+    spec = source_spec(dsn)
+    spec.pop("engine")
+    return pymysql.connect(**spec, autocommit=True, charset="utf8mb4")
+
+
+def include(schema: str, table: str = "%") -> dict[str, Any]:
+    return {
+        "rule-type": "selection",
+        "rule-id": "1",
+        "rule-name": "1",
+        "object-locator": {"schema-name": schema, "table-name": table},
+        "rule-action": "include",
+    }
+
+
+def server_time(seconds_from_now: float) -> str:
+    moment = datetime.fromtimestamp(time.time() + seconds_from_now, UTC)
+    return f"server_time:{moment:%Y-%m-%dT%H:%M:%S.%f}"
+
+
+class EngineRun:
+    """One engine process; its messages are collected as they come."""
+
+    def __init__(self, mysql_dsn: str, postgres_dsn: str, *, rules: list[dict[str, Any]], **spec):
+        full_load = spec.pop("full_load", {})
+        settings = {"FullLoadSettings": full_load, **spec.pop("settings", {})}
+        self.spec = {
+            "task_id": "TASK",
+            "task_name": "task",
+            "migration_type": "cdc",
+            "source": source_spec(mysql_dsn),
+            "target": target_spec(postgres_dsn),
+            "table_mappings": {"rules": rules},
+            "task_settings": settings,
+            "start": {"position": spec.pop("position", None), "time": spec.pop("time", None)},
+            "resume": False,
+            "stop_position": None,
+            "counters": None,
+            **spec,
+        }
+        self.messages: list[dict[str, Any]] = []
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "dms_pipeline.local_dms.engine"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(self.spec) + "\n")
+        self.process.stdin.flush()
+        self.log: list[str] = []
+        self._threads = [
+            threading.Thread(target=self._read_messages, daemon=True),
+            threading.Thread(target=self._read_log, daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def _read_messages(self) -> None:
+        assert self.process.stdout is not None
+        for line in self.process.stdout:
+            self.messages.append(json.loads(line))
+
+    def _read_log(self) -> None:
+        assert self.process.stderr is not None
+        self.log.extend(self.process.stderr)
+
+    def stop(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write('{"stop": true}\n')
+        self.process.stdin.flush()
+
+    def close_input(self) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.close()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self._finish(10)
+
+    def wait(self, timeout_s: float = 60) -> dict[str, Any]:
+        """The last message, after the process has ended."""
+        self._finish(timeout_s)
+        assert self.process.returncode == 0, "".join(self.log)
+        return self.messages[-1]
+
+    def wait_for(self, kind: str, timeout_s: float = 30) -> dict[str, Any]:
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline:
+            for message in self.messages:
+                if message["type"] == kind:
+                    return message
+            assert self.process.poll() is None, "".join(self.log)
+            time.sleep(0.01)
+        raise AssertionError(f"no {kind} message within {timeout_s} s")
+
+    def _finish(self, timeout_s: float) -> None:
+        try:
+            self.process.wait(timeout_s)
+        finally:
+            if self.process.poll() is None:
+                self.process.kill()
+                self.process.wait()
+        for thread in self._threads:
+            thread.join(10)
+        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+    @property
+    def checkpoint(self) -> str | None:
+        values = [m["value"] for m in self.messages if m["type"] == "checkpoint"]
+        return values[-1] if values else None
+
+    def counters(self, table: str) -> dict[str, Any]:
+        last = [m for m in self.messages if m["type"] == "tables"][-1]
+        return next(row for row in last["tables"] if row["TableName"] == table)
+
+
+def target_rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    with psycopg.connect(dsn) as connection:
+        return connection.execute(statement).fetchall()
+
+
+def source_rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:
+    connection = connect_source(dsn)
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute("SET time_zone = '+00:00'")
+            cursor.execute(statement)
+            return list(cursor.fetchall())
+    finally:
+        connection.close()

@@ -1,0 +1,97 @@
+"""The endpoint as the process that users start, over a real socket."""
+
+import os
+import signal
+import stat
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from dms_pipeline_tests.dms_objects import (
+    create_endpoint,
+    create_instance,
+    wait,
+)
+
+KEYS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+
+
+@contextmanager
+def endpoint(home: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+    """The process and a function that makes clients of it; killed in the end if it still runs."""
+    command = [sys.executable, "-m", "dms_pipeline.local_dms", "--port", "0", "--home", str(home)]
+    with (home / "stderr.log").open("a") as log:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
+    assert process.stdout is not None
+    try:
+        url = process.stdout.readline().split()[-1]
+        session: Any = boto3.session.Session(**KEYS)
+        yield process, lambda service: session.client(service, endpoint_url=url)
+    finally:
+        process.kill()
+        process.wait()
+        process.stdout.close()
+
+
+def test_killed_process_loses_no_item_and_no_endpoint(tmp_path):
+    key = [{"AttributeName": "pipeline", "KeyType": "HASH"}]
+    attributes = [{"AttributeName": "pipeline", "AttributeType": "S"}]
+    with endpoint(tmp_path) as (process, client):
+        dynamodb = client("dynamodb")
+        dynamodb.create_table(
+            TableName="checkpoints",
+            KeySchema=key,
+            AttributeDefinitions=attributes,
+            BillingMode="PAY_PER_REQUEST",
+        )
+        for number in range(30):
+            dynamodb.put_item(TableName="checkpoints", Item={"pipeline": {"S": str(number)}})
+        arn = create_endpoint(client("dms"), "source")
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    with endpoint(tmp_path) as (_, client):
+        items = client("dynamodb").scan(TableName="checkpoints")["Items"]
+        assert sorted(int(i["pipeline"]["S"]) for i in items) == list(range(30))
+        (shown,) = client("dms").describe_endpoints()["Endpoints"]
+        assert shown["EndpointArn"] == arn
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_the_process_with_status_0(tmp_path, number):
+    with endpoint(tmp_path) as (process, _):
+        process.send_signal(number)
+        assert process.wait(timeout=10) == 0
+
+
+def test_instance_follows_the_waiters_over_the_wire(tmp_path):
+    with endpoint(tmp_path) as (_, client):
+        dms = client("dms")
+        arn = create_instance(dms, delay_s=0.02)
+        dms.delete_replication_instance(ReplicationInstanceArn=arn)
+        wait(dms, "replication_instance_deleted", "replication-instance-arn", arn, delay_s=0.02)
+
+
+def test_everything_it_writes_is_private(tmp_path):
+    with endpoint(tmp_path) as (_, client):
+        create_endpoint(client("dms"), "source")
+        sns = client("sns")
+        topic = sns.create_topic(Name="t")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="a@example.com")
+        sns.publish(TopicArn=topic, Message="x")
+        written = [path for path in tmp_path.rglob("*") if path.name != "stderr.log"]
+        assert len(written) > 6
+        for path in written:
+            assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
+
+
+def test_wrong_option_is_one_clear_message(tmp_path):
+    command = [sys.executable, "-m", "dms_pipeline.local_dms", "--port", "x", "--home", "h"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=os.getcwd(), check=False)
+    assert done.returncode == 2
+    assert "invalid int value: 'x'" in done.stderr

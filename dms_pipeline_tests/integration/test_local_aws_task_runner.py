@@ -1,0 +1,85 @@
+"""The process runner with small programs in the engine's place."""
+
+import sys
+import threading
+from typing import Any
+
+import pytest
+
+from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner
+
+SPEC = {"task_name": "load", "source": {"password": "pw-of-source"}}
+
+
+class Inbox:
+    """Collects messages; `ended` is set by the last one."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.running = threading.Event()
+
+    def __call__(self, message: dict[str, Any]) -> None:
+        self.messages.append(message)
+        if message["type"] == "running":
+            self.running.set()
+
+
+def start(tmp_path, program):
+    inbox = Inbox()
+    runner = ProcessTaskRunner(tmp_path / "logs", [sys.executable, "-c", program])
+    return runner.start(SPEC, inbox), inbox
+
+
+def test_spec_comes_on_stdin_and_messages_are_delivered_in_order(tmp_path):
+    program = """
+import json, sys
+spec = json.loads(sys.stdin.readline())
+print(json.dumps({"type": "running"}), flush=True)
+print("no message")
+print(json.dumps({"type": "stopped", "reason": spec["task_name"]}))
+"""
+    handle, inbox = start(tmp_path, program)
+    assert handle.wait(10)
+    assert inbox.messages == [{"type": "running"}, {"type": "stopped", "reason": "load"}]
+
+
+@pytest.mark.parametrize(
+    ("program", "status"), [("raise SystemExit(3)", 3), ("import os; os.kill(os.getpid(), 9)", -9)]
+)
+def test_engine_that_dies_without_a_last_word_has_failed(tmp_path, program, status):
+    handle, inbox = start(tmp_path, program)
+    assert handle.wait(10)
+    (message,) = inbox.messages
+    assert message["type"] == "failed"
+    assert message["message"] == f"the engine process ended with status {status}"
+
+
+def test_stop_is_a_line_on_stdin(tmp_path):
+    program = """
+import json, sys
+sys.stdin.readline()
+print(json.dumps({"type": "running"}), flush=True)
+stop = json.loads(sys.stdin.readline())
+print(json.dumps({"type": "stopped", "reason": str(stop)}))
+"""
+    handle, inbox = start(tmp_path, program)
+    assert inbox.running.wait(10)
+    handle.stop()
+    assert handle.wait(10)
+    assert inbox.messages[-1]["reason"] == "{'stop': True}"
+
+
+def test_kill_ends_an_engine_that_does_not_listen(tmp_path):
+    handle, inbox = start(tmp_path, "import time; time.sleep(60)")
+    assert not handle.wait(0.2)
+    handle.kill()
+    assert handle.wait(10)
+    assert inbox.messages[-1]["type"] == "failed"
+
+
+def test_stderr_goes_to_a_private_log(tmp_path):
+    handle, _ = start(tmp_path, "import sys; sys.stderr.write('hello')")
+    assert handle.wait(10)
+    log = tmp_path / "logs" / "load.log"
+    assert log.read_text() == "hello"
+    assert log.stat().st_mode & 0o077 == 0
