@@ -20,7 +20,7 @@ setup:
 	  rm -rf .venv; \
 	fi
 	@$(MAKE) --silent --no-print-directory .venv/installed
-	@.venv/bin/python -m dms_pipeline.local_dms.servers ensure
+	@.venv/bin/python -m dms_pipeline.local_dms.servers
 
 .venv/made-in:
 	@python=; for candidate in $(PYTHON) python3 python3.13 python3.12 python3.11; do \
@@ -48,6 +48,7 @@ setup:
 	@touch .venv/installed
 
 demo: setup
+	@echo "demo: starting (Dagster takes a few seconds to load)"
 	@.venv/bin/dms-pipeline demo
 
 dev: setup

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import Any
 
 from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
-from dms_pipeline.aws.session import new_client
 from dms_pipeline.deployments import Deployment
 from dms_pipeline.pipeline_config import PipelineConfig
 
@@ -23,7 +22,7 @@ def provision(
     email: str,
 ) -> None:
     """All pipelines on one source and one target server. Raises `AwsError` when AWS refuses."""
-    secrets = DatabaseSecrets(new_client("secretsmanager", deployment.aws.access()))
+    secrets = DatabaseSecrets(deployment.aws.client("secretsmanager"))
     dms = deployment.dms().client()
     for pipeline in pipelines:
         secrets.write(pipeline.source.secret, asdict(source))

@@ -21,12 +21,12 @@ def success_mail(
     """What a load did. ``billed_until`` is when its instance was gone."""
     counts = [load.counts for load in loads]
     full_load_rows = sum(count.full_load_rows for count in counts)
-    inserts, updates, deletes = (
-        sum(getattr(count, kind) for count in counts) for kind in ("inserts", "updates", "deletes")
+    summary = ", ".join(
+        _plural(sum(getattr(count, f"{kind}s") for count in counts), kind)
+        for kind in ("insert", "update", "delete")
     )
-    summary = f"{inserts} inserts, {updates} updates, {deletes} deletes"
     if full_load_rows:
-        summary = f"full load of {full_load_rows} rows, {summary}"
+        summary = f"full load of {_plural(full_load_rows, 'row')}, {summary}"
     lines = [
         f"Pipeline {record.pipeline} was loaded: {summary}.",
         "",
@@ -43,13 +43,13 @@ def success_mail(
             f"Instance    {record.instance_class}, {minutes:.1f} minutes from creation to deletion"
         )
     lines += [f"Run         {run_id}", "", "The replication instance and the task are deleted."]
-    return Mail(subject=f"[{record.pipeline}] loaded: {summary}", text="\n".join(lines))
+    return Mail(subject=f"{record.pipeline} loaded: {summary}", text="\n".join(lines))
 
 
 def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str) -> Mail:
     """Why a run failed, and what to do about it."""
     return Mail(
-        subject=f"[{pipeline}] {job} failed",
+        subject=f"{pipeline}: {job} failed",
         text="\n".join(
             [
                 f"The run of {job} for pipeline {pipeline} failed:",
@@ -85,5 +85,9 @@ def _table(loads: Sequence[LoadRecord]) -> str:
     lines = [row[0].ljust(width) + "".join(cell.rjust(11) for cell in row[1:]) for row in rows]
     idle = len(loads) - len(busy)
     if idle:
-        lines.append(f"{idle} table{'s' if idle > 1 else ''} without changes")
+        lines.append(f"{_plural(idle, 'table')} without changes")
     return "\n".join(lines)
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"

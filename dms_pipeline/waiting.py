@@ -42,17 +42,17 @@ def wait_until(
         AwsError: after ``timeout_s`` seconds; None waits for ever.
     """
     began = said_at = pacing.clock()
-    said = ""
-    while True:
-        seen = look()
+    seen = said = look()
+    while not done(seen):
         now = pacing.clock()
-        if seen != said or now - said_at >= _SAY_EVERY_S:
-            say(f"{what} is {seen} after {now - began:.0f} s")
-            said, said_at = seen, now
-        if done(seen):
-            return seen
         if timeout_s is not None and now - began >= timeout_s:
             raise AwsError(
                 f"{what} is still {seen} after {timeout_s:.0f} s; look at it in the DMS console"
             )
         pacing.sleep(pacing.poll_interval_s)
+        seen, now = look(), pacing.clock()
+        if seen != said or now - said_at >= _SAY_EVERY_S:
+            waited = f" after {now - began:.0f} s" if now - began >= 1 else ""
+            say(f"{what} is {seen}{waited}")
+            said, said_at = seen, now
+    return seen

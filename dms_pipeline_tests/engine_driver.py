@@ -156,6 +156,11 @@ def target_rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:
         return connection.execute(statement).fetchall()
 
 
+def run_on_target(dsn: str, statement: str) -> None:
+    with psycopg.connect(dsn) as connection:
+        connection.execute(statement)
+
+
 def source_rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:
     connection = connect_source(dsn)
     try:

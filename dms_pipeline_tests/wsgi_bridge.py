@@ -1,6 +1,7 @@
 """boto3 clients whose requests a WSGI application answers in process, without a socket."""
 
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,14 +31,19 @@ class _Raw:
 
 def client(app: Any, service: str, region: str = "us-east-1") -> Any:
     """A boto3 client of `service` for the endpoint `app`; nothing it sends leaves the process."""
-    session: Any = boto3.session.Session(
-        aws_access_key_id="local", aws_secret_access_key="local", region_name=region
-    )
     # retries off: a 500 must show at once, without botocore's sleeps between the attempts
     config = Config(retries={"total_max_attempts": 1})
-    boto_client = session.client(service, endpoint_url=ENDPOINT, config=config)
+    boto_client = _session(region).client(service, endpoint_url=ENDPOINT, config=config)
     boto_client.meta.events.register("before-send", _answering(app))
     return boto_client
+
+
+@cache
+def _session(region: str) -> Any:
+    # one, because every session reads the service descriptions again
+    return boto3.session.Session(
+        aws_access_key_id="local", aws_secret_access_key="local", region_name=region
+    )
 
 
 def _answering(app: Any) -> Callable[..., AWSResponse]:

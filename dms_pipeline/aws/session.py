@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import boto3
@@ -26,8 +27,11 @@ class AwsAccess:
     max_attempts: int = 8
 
 
+@cache
 def new_client(service: str, access: AwsAccess) -> Any:
     """A boto3 client; retries adapt, because DMS refills 8 requests a second for an account.
+
+    One for each access, as making one reads megabytes of service description; they are thread-safe.
 
     https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Limits.html
     """

@@ -4,6 +4,7 @@ The one place that knows both halves of the project: it starts the local DMS, an
 as to AWS.
 """
 
+import io
 import sys
 
 import click
@@ -27,6 +28,9 @@ for command in (run, cleanup, local, demo, dev):
 
 def main() -> None:
     """Runs the command line: exit status 0 when it did what was asked, else 1 and a message."""
+    # So that the answer and the progress keep their order when both go to one file.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(line_buffering=True)
     try:
         cli(standalone_mode=True)
     except DmsPipelineError as error:

@@ -1,6 +1,7 @@
 """`dms-pipeline demo`: the AWS walkthrough, on real servers and through the real jobs."""
 
 import mailbox
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,6 +10,7 @@ import click
 import psycopg
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from dms_pipeline.cli import students
 from dms_pipeline.cli.output import say
@@ -72,14 +74,17 @@ class Walkthrough:
 
     def show(self) -> None:
         """The mails, the metrics and the checkpoints that are left, and the comparisons."""
-        console = Console()
+        # Into a file or a pipe, wide enough for a whole checkpoint.
+        # A checkpoint holds `:-1:`, which rich would show as an emoji.
+        width = None if sys.stdout.isatty() else 170
+        console = Console(width=width, emoji=False, markup=False)
         console.print()
         console.print(self._mail_table())
         console.print(self._metrics_table())
         console.print(self._checkpoint_table())
         table = Table("step", "compared", "result", title="The walkthrough", title_justify="left")
         for claim in self.claims:
-            table.add_row(claim.step, claim.text, "[green]yes" if claim.held else "[red]NO")
+            table.add_row(claim.step, claim.text, _verdict(claim.held))
         console.print(table)
 
     def _start_over(self) -> None:
@@ -210,6 +215,10 @@ class Walkthrough:
             },
             list(self.here.checkpoints().store().history(PIPELINE))[-8:],
         )
+
+
+def _verdict(held: bool) -> Text:
+    return Text("yes", style="green") if held else Text("NO", style="red")
 
 
 def _changes(load: LoadRecord) -> tuple[int, int, int]:

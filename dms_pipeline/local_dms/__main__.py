@@ -5,14 +5,21 @@ SIGINT stops the engines and ends with 0.
 """
 
 import argparse
+import fcntl
 import logging
 import os
 import signal
+import socket
 import sys
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from werkzeug.serving import WSGIRequestHandler, make_server
+
+from dms_pipeline.errors import StackError
+from dms_pipeline.local_dms.control_plane.lifecycle import Speed
 
 HOST = "127.0.0.1"
 
@@ -34,8 +41,36 @@ def main() -> int:
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
     logging.getLogger("werkzeug").setLevel(logging.WARNING)
-    serve(options.home, port=options.port, speed=options.speed)
+    try:
+        with _exclusive(options.home):
+            serve(options.home, port=options.port, speed=options.speed)
+    except StackError as error:
+        sys.stderr.write(f"{error}\n")
+        return 1
     return 0
+
+
+@contextmanager
+def _exclusive(home: Path) -> Iterator[None]:
+    """Hold the folder for this process; the system lets go of it when the process ends."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with (home / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StackError(
+                f"another local AWS endpoint is running with {home}; stop it or use another --home"
+            ) from None
+        yield
+
+
+def _listening_socket(port: int) -> socket.socket:
+    try:
+        return socket.create_server((HOST, port), backlog=128)
+    except (OSError, OverflowError) as error:
+        raise StackError(
+            f"cannot listen on {HOST}:{port} ({error}); use another --port, 0 takes a free one"
+        ) from error
 
 
 def _parse_options() -> argparse.Namespace:
@@ -58,15 +93,24 @@ def serve(home: Path, *, port: int, speed: str) -> None:
     # Here and not at the top: wrong options are answered before moto takes half a second to load.
     from dms_pipeline.local_dms.app import create_app  # noqa: PLC0415
 
-    with create_app(home, speed="realistic" if speed == "realistic" else "fast") as app:
-        server = make_server(HOST, port, app, threaded=True, request_handler=_QuietRequestHandler)
+    chosen: Speed = "realistic" if speed == "realistic" else "fast"
+    with _listening_socket(port) as listening, create_app(home, speed=chosen) as app:
+        port = listening.getsockname()[1]
+        server = make_server(
+            HOST,
+            port,
+            app,
+            threaded=True,
+            request_handler=_QuietRequestHandler,
+            fd=listening.fileno(),
+        )
         # shutdown() waits for the serving loop, so it cannot run in the loop's own thread.
         ended = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: ended.set())
         serving = threading.Thread(target=server.serve_forever, name="server", daemon=True)
         serving.start()
-        sys.stdout.write(f"local AWS endpoint ready on http://{HOST}:{server.server_port}\n")
+        sys.stdout.write(f"local AWS endpoint ready on http://{HOST}:{port}\n")
         sys.stdout.flush()
         ended.wait()
         server.shutdown()

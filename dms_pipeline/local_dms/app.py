@@ -50,7 +50,7 @@ class LocalAws:
 
     def __init__(self, home: Path, *, dms: DmsService, moto: "WSGIApplication") -> None:
         """Serve `dms` and `moto`, with the copy of DynamoDB and the mails under `home`."""
-        self._dms = dms
+        self.dms = dms
         self._moto = moto
         self._dynamodb = DynamoDbStore(home / "dynamodb.sqlite", moto)
         self._mail = MailFolder(home / "mail")
@@ -69,7 +69,7 @@ class LocalAws:
         return [reply.body]
 
     def close(self) -> None:
-        self._dms.close()
+        self.dms.close()
         self._dynamodb.close()
 
     def __enter__(self) -> Self:
@@ -85,7 +85,7 @@ class LocalAws:
             )
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target.startswith(TARGET_PREFIX):
-            return _json(*self._dms.answer(target, read_body(environ), region_of(environ)))
+            return _json(*self.dms.answer(target, read_body(environ), region_of(environ)))
         if target.startswith(DYNAMODB_PREFIX):
             return self._dynamodb.answer(environ)
         # A signed GET is a call of S3 or another service, whatever its path.
@@ -108,7 +108,7 @@ class LocalAws:
         if path == "/_health":
             return _json(200, b'{"status":"ok"}', "application/json")
         if path == "/":
-            return _html(status_page(self._dms.registry))
+            return _html(status_page(self.dms.registry))
         if path in ("/mail", "/mail/"):
             return _html(mail_list_page(self._mail.newest_first()))
         if path.startswith("/mail/"):

@@ -2,11 +2,12 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from dagster_aws.utils import ResourceWithBoto3Configuration
 from pydantic import Field
 
-from dms_pipeline.aws.session import AwsAccess
+from dms_pipeline.aws.session import AwsAccess, new_client
 from dms_pipeline.errors import StackError
 
 
@@ -24,6 +25,10 @@ class AwsSession(ResourceWithBoto3Configuration):
             verify=self.verify,
             max_attempts=self.max_attempts,
         )
+
+    def client(self, service: str) -> Any:
+        """A boto3 client for the service."""
+        return new_client(service, self.access())
 
 
 class LocalAwsSession(AwsSession):

@@ -14,7 +14,6 @@ import dagster as dg
 from pydantic import Field
 
 from dms_pipeline.aws.dynamodb import KeyedTable
-from dms_pipeline.aws.session import new_client
 from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.errors import BinlogError, LoadError
 from dms_pipeline.records import CheckpointRecord
@@ -84,7 +83,7 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     table_name: str = Field("dms_load_checkpoints", description="DynamoDB table")
 
     def store(self) -> CheckpointStore:
-        client = new_client("dynamodb", self.aws.access())
+        client = self.aws.client("dynamodb")
         return CheckpointStore(
             KeyedTable(client, self.table_name, partition_key="pipeline", sort_key="version")
         )

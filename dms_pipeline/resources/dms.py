@@ -4,7 +4,6 @@ import dagster as dg
 from pydantic import Field
 
 from dms_pipeline.aws.dms import DmsClient
-from dms_pipeline.aws.session import new_client
 from dms_pipeline.resources.aws_session import AwsSession
 from dms_pipeline.waiting import Pacing
 
@@ -24,7 +23,7 @@ class DmsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     task_timeout_s: int = Field(900, gt=0, description="limit for a task or test to come or go")
 
     def client(self) -> DmsClient:
-        return DmsClient(new_client("dms", self.aws.access()))
+        return DmsClient(self.aws.client("dms"))
 
     def pacing(self) -> Pacing:
         return Pacing(

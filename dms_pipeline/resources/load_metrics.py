@@ -13,7 +13,6 @@ import dagster as dg
 from pydantic import Field
 
 from dms_pipeline.aws.dynamodb import KeyedTable
-from dms_pipeline.aws.session import new_client
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.records import LoadRecord, TableLoad
 from dms_pipeline.resources.aws_session import AwsSession
@@ -48,7 +47,7 @@ class LoadMetricsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     table_name: str = Field("dms_load_cdc_metrics", description="DynamoDB table")
 
     def metrics(self) -> LoadMetrics:
-        client = new_client("dynamodb", self.aws.access())
+        client = self.aws.client("dynamodb")
         return LoadMetrics(
             KeyedTable(client, self.table_name, partition_key="pipeline", sort_key="load_key")
         )

@@ -3,7 +3,6 @@
 import dagster as dg
 from pydantic import Field
 
-from dms_pipeline.aws.session import new_client
 from dms_pipeline.aws.sns import Topic
 from dms_pipeline.resources.aws_session import AwsSession
 
@@ -15,7 +14,7 @@ class NotifierResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     topic: str = Field("dms-pipeline", description="SNS topic, by name or ARN")
 
     def client(self) -> Topic:
-        return Topic(new_client("sns", self.aws.access()), self.topic)
+        return Topic(self.aws.client("sns"), self.topic)
 
     def notify(self, *, subject: str, message: str) -> None:
         self.client().publish(subject=subject, message=message)

@@ -10,7 +10,6 @@ import pymysql
 from pymysql.connections import Connection
 
 from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
-from dms_pipeline.aws.session import new_client
 from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import binary_logs, current_position, server_version
@@ -107,5 +106,5 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     aws: dg.ResourceDependency[AwsSession]
 
     def database(self, secret_id: str) -> MySQLSource:
-        secrets = DatabaseSecrets(new_client("secretsmanager", self.aws.access()))
+        secrets = DatabaseSecrets(self.aws.client("secretsmanager"))
         return MySQLSource(secrets.read(secret_id))

@@ -10,7 +10,6 @@ import psycopg
 from psycopg import sql
 
 from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
-from dms_pipeline.aws.session import new_client
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import TargetError
 from dms_pipeline.resources.aws_session import AwsSession
@@ -83,7 +82,7 @@ class TargetResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     aws: dg.ResourceDependency[AwsSession]
 
     def database(self, secret_id: str) -> PostgresTarget:
-        secrets = DatabaseSecrets(new_client("secretsmanager", self.aws.access()))
+        secrets = DatabaseSecrets(self.aws.client("secretsmanager"))
         return PostgresTarget(secrets.read(secret_id))
 
 

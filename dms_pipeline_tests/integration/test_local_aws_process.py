@@ -1,7 +1,7 @@
 """The endpoint as the process that users start, over a real socket."""
 
-import os
 import signal
+import socket
 import stat
 import subprocess
 import sys
@@ -19,7 +19,11 @@ from dms_pipeline_tests.dms_objects import (
     wait,
 )
 
-KEYS = {"aws_access_key_id": "local", "aws_secret_access_key": "local", "region_name": "us-east-1"}
+KEYS: dict[str, Any] = {
+    "aws_access_key_id": "local",
+    "aws_secret_access_key": "local",
+    "region_name": "us-east-1",
+}
 
 
 @contextmanager
@@ -90,8 +94,28 @@ def test_everything_it_writes_is_private(tmp_path):
             assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0, path
 
 
-def test_wrong_option_is_one_clear_message(tmp_path):
-    command = [sys.executable, "-m", "dms_pipeline.local_dms", "--port", "x", "--home", "h"]
-    done = subprocess.run(command, capture_output=True, text=True, cwd=os.getcwd(), check=False)
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "dms_pipeline.local_dms", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
+
+
+def test_wrong_option_is_one_clear_message():
+    done = run("--port", "x", "--home", "h")
     assert done.returncode == 2
     assert "invalid int value: 'x'" in done.stderr
+
+
+def test_second_process_on_the_same_folder_is_refused(tmp_path):
+    with endpoint(tmp_path):
+        done = run("--port", "0", "--home", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith("another local AWS endpoint is running with")
+
+
+def test_taken_port_is_one_clear_message(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        done = run("--port", str(port), "--home", str(tmp_path))
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"cannot listen on 127.0.0.1:{port}")
+    assert "Traceback" not in done.stderr

@@ -2,11 +2,12 @@
 
 import sys
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner
+from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner, TaskHandle
 
 SPEC = {"task_name": "load", "source": {"password": "pw-of-source"}}
 
@@ -24,7 +25,7 @@ class Inbox:
             self.running.set()
 
 
-def start(tmp_path, program):
+def start(tmp_path: Path, program: str) -> tuple[TaskHandle, Inbox]:
     inbox = Inbox()
     runner = ProcessTaskRunner(tmp_path / "logs", [sys.executable, "-c", program])
     return runner.start(SPEC, inbox), inbox

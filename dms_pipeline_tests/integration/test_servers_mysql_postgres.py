@@ -14,8 +14,9 @@ import pymysql
 import pytest
 
 from dms_pipeline.errors import StackError
-from dms_pipeline.local_dms import servers_mysql
 from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer, PrivateServer
+from dms_pipeline.local_dms.servers import mysql as mysql_module
+from dms_pipeline.local_dms.servers.lifecycle import server_environment
 
 
 def mysql_query(dsn: str, query: str) -> list[tuple[object, ...]]:
@@ -248,8 +249,37 @@ def test_long_path_does_not_keep_mysql_down(tmp_path):
 
 
 def test_missing_mysql_program_names_the_command_that_installs_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(servers_mysql, "find_mysqld", lambda: None)
+    monkeypatch.setattr(mysql_module, "find_mysqld", lambda: None)
     server = MySQLServer(tmp_path / "server")
     with pytest.raises(StackError, match=r"(?s)No MySQL or MariaDB.*Install one with:.*install"):
         server.start()
     assert server.pid is None
+
+
+@pytest.mark.parametrize("delay_s", [0.0, 0.03, 0.06])
+def test_server_told_to_stop_while_it_starts_stops_soon(server, delay_s):
+    """MariaDB hangs when the signal reaches it before it is ready."""
+    server.start()
+    server.stop()
+    server.before_spawn()
+    server.process.spawn(server.command(), cwd=server.working_folder(), env=server_environment())
+    time.sleep(delay_s)
+    began = time.monotonic()
+    server.stop()
+    assert server.pid is None
+    assert time.monotonic() - began < 10
+
+
+def test_changed_administrator_password_is_said_and_set_back_by_a_restart(tmp_path):
+    server = MySQLServer(tmp_path / "server")
+    try:
+        server.start()
+        query(server, "ALTER USER admin@'%' IDENTIFIED BY 'other'")
+        with pytest.raises(StackError, match="does not accept the password of admin"):
+            server.start()
+        assert server.pid is not None
+        server.stop()
+        server.start()
+        assert query(server, "SELECT 1") == [(1,)]
+    finally:
+        server.stop()

@@ -13,7 +13,7 @@ import pytest
 
 from dms_pipeline.errors import StackError
 from dms_pipeline.local_dms.stack import LocalStack
-from dms_pipeline.local_dms.stack_endpoint import AwsEndpoint
+from dms_pipeline.local_dms.stack.endpoint import AwsEndpoint
 
 HEALTHY_ENDPOINT = """
 import http.server, sys

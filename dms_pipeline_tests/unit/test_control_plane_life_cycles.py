@@ -240,7 +240,7 @@ def test_identifier_of_an_instance_is_lower_case_and_taken_once(dms):
     with pytest.raises(ClientError) as caught:
         create_instance(dms, "NIGHTLY-load")
     assert caught.value.response["Error"]["Code"] == "ResourceAlreadyExistsFault"
-    assert caught.value.response["resourceArn"] == arn
+    assert dict(caught.value.response)["resourceArn"] == arn
 
 
 def test_endpoint_of_the_wrong_direction_is_refused(dms, objects):
@@ -250,8 +250,10 @@ def test_endpoint_of_the_wrong_direction_is_refused(dms, objects):
 
 
 def test_failed_connection_test_shows_the_reason(tmp_path):
-    check = {"connection_check": lambda kind, settings: f"no {kind} at {settings['host']}"}
-    with local_aws(tmp_path, **check) as app:
+    def refuse(kind, settings):
+        return f"no {kind} at {settings['host']}"
+
+    with local_aws(tmp_path, connection_check=refuse) as app:
         dms = client(app, "dms")
         with pytest.raises(Exception, match="terminal failure"):
             create_objects(dms)
@@ -273,8 +275,7 @@ def test_password_is_in_no_answer(dms, objects):
 
 def test_login_may_come_from_a_secret(tmp_path):
     seen = []
-    check = {"connection_check": lambda kind, settings: seen.append(settings)}
-    with local_aws(tmp_path, **check) as app:
+    with local_aws(tmp_path, connection_check=lambda _, settings: seen.append(settings)) as app:
         secret = '{"host":"db","port":3307,"username":"u","password":"p"}'
         client(app, "secretsmanager").create_secret(Name="mysql", SecretString=secret)
         dms = client(app, "dms")
@@ -337,3 +338,10 @@ def test_settings_are_echoed_complete(dms, objects):
     assert '"LobMaxSize": 32' in settings["ReplicationTaskSettings"]
     brief = dms.describe_replication_tasks(WithoutSettings=True)["ReplicationTasks"][0]
     assert not {"ReplicationTaskSettings", "TableMappings"} & set(brief)
+
+
+def test_resource_identifier_ends_the_arn_and_is_taken_once(dms):
+    arn = create_instance(dms, "one", ResourceIdentifier="Nightly-1")
+    assert arn.endswith(":rep:Nightly-1")
+    with pytest.raises(ClientError, match="ResourceAlreadyExistsFault"):
+        create_instance(dms, "two", ResourceIdentifier="Nightly-1")

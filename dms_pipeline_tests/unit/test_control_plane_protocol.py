@@ -1,4 +1,6 @@
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -6,12 +8,14 @@ from dms_pipeline.local_dms.control_plane.protocol import Protocol
 from dms_pipeline.local_dms.control_plane.wire import region_of
 
 
-def answer(protocol, body, operation="DescribeReplicationInstances"):
+def answer(
+    protocol: Protocol, body: bytes, operation: str = "DescribeReplicationInstances"
+) -> tuple[int, Any]:
     status, text = protocol.answer(f"AmazonDMSv20160101.{operation}", body, "us-east-1")
     return status, json.loads(text)
 
 
-def protocol(result):
+def protocol(result: Callable[[Any], dict[str, Any]]) -> Protocol:
     return Protocol({"DescribeReplicationInstances": lambda request: result(request.params)})
 
 
@@ -32,7 +36,12 @@ def test_wrong_input_is_a_json_fault(body, code):
 
 def test_unknown_members_are_left_out_of_the_input():
     seen = []
-    answer(protocol(lambda params: seen.append(params) or {}), b'{"MaxRecords":20,"New":1}')
+
+    def note(params):
+        seen.append(params)
+        return {}
+
+    answer(protocol(note), b'{"MaxRecords":20,"New":1}')
     assert seen == [{"MaxRecords": 20}]
 
 

@@ -1,4 +1,5 @@
 import json
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ RULE = {
 CHECKPOINT = "checkpoint:V1#27#mysql-bin.000002:1975:-1:2002:1:mysql-bin.000002:1876#0#0#*#0#93"
 
 
-def mappings(*rules):
+def mappings(*rules: dict[str, Any]) -> str:
     return json.dumps({"rules": list(rules)})
 
 

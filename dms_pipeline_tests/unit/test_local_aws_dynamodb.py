@@ -1,4 +1,6 @@
 import sqlite3
+from pathlib import Path
+from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
@@ -12,8 +14,8 @@ KEY = [
 ATTRIBUTES = [{"AttributeName": key["AttributeName"], "AttributeType": "S"} for key in KEY]
 
 
-def create_table(dynamodb, name="checkpoints", **params):
-    return dynamodb.create_table(
+def create_table(dynamodb: Any, name: str = "checkpoints", **params: Any) -> None:
+    dynamodb.create_table(
         TableName=name,
         KeySchema=KEY,
         AttributeDefinitions=ATTRIBUTES,
@@ -21,15 +23,15 @@ def create_table(dynamodb, name="checkpoints", **params):
     )
 
 
-def item(version, **values):
+def item(version: str, **values: Any) -> dict[str, Any]:
     return {"pipeline": {"S": "p"}, "version": {"S": version}, **values}
 
 
-def by_version(dynamodb, table="checkpoints"):
+def by_version(dynamodb: Any, table: str = "checkpoints") -> dict[str, Any]:
     return {i["version"]["S"]: i for i in dynamodb.scan(TableName=table)["Items"]}
 
 
-def after_restart(home, table="checkpoints"):
+def after_restart(home: Path, table: str = "checkpoints") -> dict[str, Any]:
     with local_aws(home) as app:
         return by_version(client(app, "dynamodb"), table)
 

@@ -1,5 +1,8 @@
 import mailbox
+from email import message_from_bytes
+from email.message import Message
 from email.policy import default
+from pathlib import Path
 
 import pytest
 from werkzeug.test import Client
@@ -22,13 +25,15 @@ def topic(app):
     return arn
 
 
-def mails(home):
+def mails(home: Path) -> list[Message]:
     box = mailbox.Maildir(home / "mail", create=False)
     return [box.get_message(key) for key in sorted(box.keys())]
 
 
-def text_of(mail):
-    return mail.get_payload(decode=True).decode()
+def text_of(mail: Message) -> str:
+    payload = mail.get_payload(decode=True)
+    assert isinstance(payload, bytes)
+    return payload.decode()
 
 
 def test_publish_is_a_mail_for_each_email_subscription(app, topic, tmp_path):
@@ -94,5 +99,5 @@ def test_page_of_another_site_is_refused(app):
 def test_mail_is_a_message_that_others_can_parse(app, topic, tmp_path):
     client(app, "sns").publish(TopicArn=topic, Message="körper")
     (path,) = (tmp_path / "mail" / "new").iterdir()
-    mail = mailbox.email.message_from_bytes(path.read_bytes(), policy=default)
+    mail = message_from_bytes(path.read_bytes(), policy=default)
     assert mail.get_content() == "körper\n"

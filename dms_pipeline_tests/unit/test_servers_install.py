@@ -2,8 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from dms_pipeline.local_dms import servers_install
-from dms_pipeline.local_dms.servers_install import find_mysqld, mysql_install_command
+from dms_pipeline.local_dms.servers import install
+from dms_pipeline.local_dms.servers.install import find_mysqld, mysql_install_command
 
 
 def program(folder: Path, name: str) -> Path:
@@ -23,15 +23,13 @@ def test_server_program_is_found_in_path(tmp_path, monkeypatch):
 def test_server_program_is_found_outside_of_path(tmp_path, monkeypatch):
     path = program(tmp_path / "sbin", "mariadbd")
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(
-        servers_install, "_MYSQLD_FOLDERS", (str(tmp_path / "none"), str(path.parent))
-    )
+    monkeypatch.setattr(install, "_MYSQLD_FOLDERS", (str(tmp_path / "none"), str(path.parent)))
     assert find_mysqld() == path
 
 
 def test_no_server_program_is_none(monkeypatch):
     monkeypatch.setenv("PATH", "")
-    monkeypatch.setattr(servers_install, "_MYSQLD_FOLDERS", ())
+    monkeypatch.setattr(install, "_MYSQLD_FOLDERS", ())
     assert find_mysqld() is None
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from dms_pipeline.local_dms.servers_process import DetachedProcess
+from dms_pipeline.local_dms.servers.process import DetachedProcess
 
 
 def process(folder: Path) -> DetachedProcess:

@@ -3,7 +3,7 @@ import stat
 import pytest
 
 from dms_pipeline.errors import StackError
-from dms_pipeline.local_dms.servers_settings import ServerSettings, write_private
+from dms_pipeline.local_dms.servers.settings import ServerSettings, write_private
 
 
 def test_settings_come_back_as_they_were_saved(tmp_path):

@@ -5,10 +5,10 @@ from pathlib import Path
 import pytest
 
 from dms_pipeline.errors import ConfigError, StackError
-from dms_pipeline.local_dms.servers_postgres import _open_to_others
+from dms_pipeline.local_dms.servers.postgres import _open_to_others
 from dms_pipeline.local_dms.stack import LocalStack
-from dms_pipeline.local_dms.stack_info import Login, StackInfo
-from dms_pipeline.local_dms.stack_lock import exclusive
+from dms_pipeline.local_dms.stack.info import Login, StackInfo
+from dms_pipeline.local_dms.stack.lock import exclusive
 
 
 def info(home: Path) -> StackInfo:

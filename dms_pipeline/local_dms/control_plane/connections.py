@@ -5,12 +5,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from dms_pipeline.local_dms.control_plane.endpoints import (
-    EndpointKind,
-    SecretReader,
-    connection_settings,
-    kind_of,
-)
+from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader, connection_settings
+from dms_pipeline.local_dms.control_plane.endpoints import EndpointKind, kind_of
 from dms_pipeline.local_dms.control_plane.faults import invalid_state, not_found
 from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase, Timing
 from dms_pipeline.local_dms.control_plane.listing import filtered, page

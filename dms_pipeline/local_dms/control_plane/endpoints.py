@@ -1,7 +1,6 @@
-"""Endpoints: where a source or target is and how to log in; secrets are read on use only."""
+"""Endpoints: where a source or target is and as whom to log in there."""
 
-import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -28,8 +27,6 @@ from dms_pipeline.local_dms.control_plane.resources import (
 )
 
 WHAT = "Endpoint"
-# (region, secret id) -> the secret's text
-SecretReader = Callable[[str, str], str]
 EndpointKind = Literal["source", "target"]
 
 _DISPLAY_NAMES = {
@@ -44,7 +41,7 @@ _ENGINES = {
     "target": ("postgres", "aurora-postgresql"),
 }
 _SETTINGS = {"source": "MySQLSettings", "target": "PostgreSQLSettings"}
-_SHARED_MEMBERS = ("ServerName", "Port", "Username", "Password")
+LOGIN_MEMBERS = ("ServerName", "Port", "Username", "Password")
 _BUSY = ("starting", "running", "stopping")
 
 
@@ -77,7 +74,7 @@ class Endpoints:
             parameters=params,
             tags=tags_of(request.params),
         )
-        return {"Endpoint": described_endpoint(self._registry.save(endpoint))}
+        return {"Endpoint": described_endpoint(self._registry.add(endpoint))}
 
     def describe(self, request: Request) -> dict[str, Any]:
         endpoints = filtered(
@@ -161,9 +158,9 @@ def _check(params: Mapping[str, Any]) -> None:
             f"The local DMS has no engine {params['EngineName']} for a {kind}, it has: "
             f"{', '.join(_ENGINES[kind])}."
         )
-    settings = _settings(params)
+    settings = settings_of(params)
     if "SecretsManagerSecretId" in settings:
-        if any(name in params or name in settings for name in _SHARED_MEMBERS):
+        if any(name in params or name in settings for name in LOGIN_MEMBERS):
             raise invalid_combination(
                 "Give either SecretsManagerSecretId or ServerName, Port, Username and Password, "
                 "not both."
@@ -174,7 +171,7 @@ def _check(params: Mapping[str, Any]) -> None:
         )
 
 
-def _settings(params: Mapping[str, Any]) -> Mapping[str, Any]:
+def settings_of(params: Mapping[str, Any]) -> Mapping[str, Any]:
     settings: Mapping[str, Any] = params.get(_SETTINGS[params["EndpointType"].lower()], {})
     return settings
 
@@ -187,9 +184,7 @@ def _merged(old: Mapping[str, Any], changes: Mapping[str, Any], *, exact: bool) 
         # A member given beside the settings replaces the one inside, or it would have no effect.
         if name in merged:
             outer = {
-                key
-                for key in _SHARED_MEMBERS
-                if key in changes and key not in changes.get(name, {})
+                key for key in LOGIN_MEMBERS if key in changes and key not in changes.get(name, {})
             }
             merged[name] = {k: v for k, v in merged[name].items() if k not in outer}
     return merged
@@ -199,7 +194,7 @@ def described_endpoint(endpoint: Endpoint) -> dict[str, Any]:
     """The endpoint as Describe shows it; the protocol leaves passwords out by their type."""
     given = endpoint.parameters
     settings_name = _SETTINGS[kind_of(endpoint)]
-    shared = {name: given[name] for name in _SHARED_MEMBERS if name in given}
+    shared = {name: given[name] for name in LOGIN_MEMBERS if name in given}
     kept = {
         name: value
         for name, value in given.items()
@@ -216,41 +211,3 @@ def described_endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "KmsKeyId": given.get("KmsKeyId"),
         settings_name: {**shared, **given.get(settings_name, {})},
     }
-
-
-def connection_settings(endpoint: Endpoint, read_secret: SecretReader) -> dict[str, Any]:
-    """What the engine needs to log in; raises ValueError naming what is missing or wrong."""
-    given = {**endpoint.parameters, **_settings(endpoint.parameters)}
-    if secret_id := given.get("SecretsManagerSecretId"):
-        given |= _from_secret(read_secret(endpoint.region, secret_id), secret_id)
-    missing = [name for name in _SHARED_MEMBERS if given.get(name) is None and name != "Port"]
-    if missing:
-        raise ValueError(f"endpoint {endpoint.identifier} has no {', '.join(missing)}")
-    settings = {
-        "host": given["ServerName"],
-        "port": int(given.get("Port") or (3306 if kind_of(endpoint) == "source" else 5432)),
-        "user": given["Username"],
-        "password": given["Password"],
-    }
-    if kind_of(endpoint) == "source":
-        return {"engine": given["EngineName"], **settings}
-    return {**settings, "dbname": given.get("DatabaseName") or "postgres"}
-
-
-def _from_secret(text: str, secret_id: str) -> dict[str, Any]:
-    try:
-        secret = json.loads(text)
-        named = {
-            "ServerName": secret["host"],
-            "Port": int(secret["port"]),
-            "Username": secret["username"],
-            "Password": secret["password"],
-        }
-    except (ValueError, KeyError, TypeError):
-        # The cause may quote the secret, so it is not chained.
-        raise ValueError(
-            f"secret {secret_id} must be a JSON object with host, port, username and password"
-        ) from None
-    if secret.get("dbname"):
-        named["DatabaseName"] = secret["dbname"]
-    return named

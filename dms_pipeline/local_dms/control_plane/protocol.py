@@ -56,6 +56,10 @@ class Protocol:
         if unknown:
             raise ValueError(f"not operations of AWS DMS: {sorted(unknown)}")
 
+    @property
+    def operation_names(self) -> tuple[str, ...]:
+        return tuple(self._operations)
+
     def answer(self, target: str, body: bytes, region: str) -> tuple[int, bytes]:
         name = target.removeprefix(TARGET_PREFIX)
         try:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from dms_pipeline.local_dms.control_plane.faults import not_found
+from dms_pipeline.local_dms.control_plane.faults import already_exists, not_found
 from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Life, Phase
 from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
 from dms_pipeline.local_dms.control_plane.resources import (
@@ -71,6 +71,12 @@ class Registry:
         """Make the value durable and current."""
         self._store.save(resource)
         return self.keep(resource)
+
+    def add(self, resource: R) -> R:
+        """Save a new object; a `ResourceIdentifier` that another one has is refused."""
+        if resource.key in self._of(type(resource)):
+            raise already_exists(f"Resource {resource.key} already exists.", resource.key)
+        return self.save(resource)
 
     def keep(self, resource: R) -> R:
         """Make the value current without a disk write; a crash falls back to the one saved last."""

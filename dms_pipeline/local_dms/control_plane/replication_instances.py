@@ -67,7 +67,7 @@ class ReplicationInstances:
             parameters={name: value for name, value in params.items() if name != "Tags"},
             tags=tags_of(params),
         )
-        return {"ReplicationInstance": self._described(self._registry.save(instance))}
+        return {"ReplicationInstance": self._described(self._registry.add(instance))}
 
     def describe(self, request: Request) -> dict[str, Any]:
         instances = filtered(

@@ -84,7 +84,7 @@ class ReplicationTasks:
             task_data=params.get("TaskData"),
             tags=tags_of(params),
         )
-        return {"ReplicationTask": described_task(self._registry.save(task))}
+        return {"ReplicationTask": described_task(self._registry.add(task))}
 
     def _check_free(self, identifier: str, region: str) -> None:
         for other in self._registry.all(ReplicationTask, region):

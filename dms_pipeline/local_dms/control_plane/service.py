@@ -15,7 +15,8 @@ from dms_pipeline.local_dms.control_plane.connections import (
     ConnectionCheck,
     Connections,
 )
-from dms_pipeline.local_dms.control_plane.endpoints import Endpoints, SecretReader
+from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader
+from dms_pipeline.local_dms.control_plane.endpoints import Endpoints
 from dms_pipeline.local_dms.control_plane.lifecycle import Speed, timing_of
 from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Protocol, Request
@@ -87,6 +88,11 @@ class DmsService:
                 return operation(request)
 
         return settled
+
+    @property
+    def operation_names(self) -> tuple[str, ...]:
+        """What is emulated; everything else of DMS is answered with a fault."""
+        return self._protocol.operation_names
 
     def answer(self, target: str, body: bytes, region: str) -> tuple[int, bytes]:
         return self._protocol.answer(target, body, region)

@@ -48,7 +48,7 @@ class SubnetGroups:
             subnet_ids=list(request.params["SubnetIds"]),
             tags=tags_of(request.params),
         )
-        return {"ReplicationSubnetGroup": described_group(self._registry.save(group))}
+        return {"ReplicationSubnetGroup": described_group(self._registry.add(group))}
 
     def describe(self, request: Request) -> dict[str, Any]:
         groups = filtered(

@@ -10,7 +10,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from dms_pipeline.local_dms.control_plane.endpoints import SecretReader, connection_settings
+from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader, connection_settings
 from dms_pipeline.local_dms.control_plane.lifecycle import Life, Phase, Timing
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import Endpoint, ReplicationTask, TaskRun

@@ -6,9 +6,10 @@ line ``{"stop": true}`` asks to stop, and so does the end of the input: the pare
 
 import json
 import logging
+import signal
 import sys
 import threading
-from typing import TextIO
+from typing import BinaryIO
 
 import psycopg
 
@@ -33,9 +34,14 @@ def main() -> int:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # Ctrl-C in a terminal reaches every process of it; the parent decides and closes our input.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     reporter = Reporter(sys.stdout)
     try:
-        _run(sys.stdin, reporter)
+        # Unbuffered: a thread that waits inside the buffer of sys.stdin can abort the interpreter's
+        # exit.
+        with open(sys.stdin.fileno(), "rb", buffering=0, closefd=False) as commands:
+            _run(commands, reporter)
     except BrokenPipeError:
         logger.warning("nobody reads the messages any more; ending")
         return 1
@@ -48,8 +54,9 @@ def main() -> int:
     return 0
 
 
-def _run(commands: TextIO, reporter: Reporter) -> None:
+def _run(commands: BinaryIO, reporter: Reporter) -> None:
     stop_requested = threading.Event()
+    signal.signal(signal.SIGTERM, lambda number, frame: stop_requested.set())
     try:
         spec = TaskSpec.from_message(_read_specification(commands))
         threading.Thread(
@@ -70,7 +77,7 @@ def _run(commands: TextIO, reporter: Reporter) -> None:
         reporter.stopped(reason)
 
 
-def _read_specification(commands: TextIO) -> dict[str, object]:
+def _read_specification(commands: BinaryIO) -> dict[str, object]:
     try:
         message = json.loads(commands.readline())
     except ValueError:
@@ -80,11 +87,13 @@ def _read_specification(commands: TextIO) -> dict[str, object]:
     return message
 
 
-def _await_stop(commands: TextIO, stop_requested: threading.Event) -> None:
-    for line in commands:
-        if line.strip() and json.loads(line).get("stop"):
-            break
-    stop_requested.set()
+def _await_stop(commands: BinaryIO, stop_requested: threading.Event) -> None:
+    try:
+        for line in commands:
+            if line.strip() and json.loads(line).get("stop"):
+                break
+    finally:
+        stop_requested.set()
 
 
 def _failure_reason(error: DmsPipelineError) -> FailureReason:

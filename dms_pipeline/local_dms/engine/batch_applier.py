@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import LoadError
+from dms_pipeline.errors import LoadError, TargetError
 from dms_pipeline.local_dms.engine.change_batch import EncodedRow, TableChanges
 from dms_pipeline.local_dms.engine.full_load import copy_line
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
@@ -44,7 +44,9 @@ class BatchApplier:
                 try:
                     self._apply_table(plan, table_changes)
                 except psycopg.Error as error:
-                    raise LoadError(
+                    # A lost connection may come back; a refused row is refused again.
+                    lost = isinstance(error, psycopg.OperationalError)
+                    raise (TargetError if lost else LoadError)(
                         f"applying changes to table {plan.table_id}: {describe_target_error(error)}"
                     ) from error
             self._state.write(self._target, checkpoint)

@@ -81,6 +81,7 @@ class ChangeCapture:
 
     def run(self) -> StopReason:
         """Capture until there is a reason to stop; then everything read in full is applied."""
+        self._report_checkpoint()
         while (reason := self._stop_reason()) is None:
             event = self._stream.poll(_POLL_S)
             if event is not None:

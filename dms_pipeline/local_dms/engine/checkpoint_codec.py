@@ -1,5 +1,6 @@
 """Recovery checkpoints in the shape of AWS DMS, so that code that reads one reads the other."""
 
+import re
 from dataclasses import dataclass, replace
 
 from dms_pipeline.binlog.position import BinlogPosition
@@ -24,6 +25,15 @@ class Checkpoint:
     first_event: int
     source_id: int = 0
     target_id: int = 0
+
+    @classmethod
+    def resuming(cls, text: str, position: BinlogPosition) -> "Checkpoint":
+        """The checkpoint of an earlier run, whose counts go on; other texts begin at zero."""
+        counts = re.fullmatch(r"checkpoint:V1#(\d+)#.*#(\d+)", text.strip(), re.DOTALL)
+        checkpoint = cls.at(position)
+        if counts is None:
+            return checkpoint
+        return replace(checkpoint, source_id=int(counts[1]), target_id=int(counts[2]))
 
     @classmethod
     def at(cls, position: BinlogPosition) -> "Checkpoint":

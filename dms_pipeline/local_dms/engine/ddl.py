@@ -12,7 +12,10 @@ DdlKind = Literal["create", "alter", "drop", "rename", "truncate", "drop_schema"
 _NAME = r'(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|[\w$]+)'
 _TABLE = rf"{_NAME}(?:\s*\.\s*{_NAME})?"
 _SYNTAX: dict[DdlKind, str] = {
-    "create": rf"CREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?(?P<tables>{_TABLE})",
+    "create": (
+        r"CREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?"
+        rf"(?P<tables>{_TABLE})"
+    ),
     "alter": (
         rf"ALTER\s+(?:ONLINE\s+)?(?:IGNORE\s+)?TABLE\s+(?:IF\s+EXISTS\s+)?(?P<tables>{_TABLE})"
     ),

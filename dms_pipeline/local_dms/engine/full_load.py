@@ -4,7 +4,8 @@ Each table is one transaction on the target: a table is there completely or as i
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -14,7 +15,7 @@ from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
 from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
-from dms_pipeline.errors import LoadError, SourceError
+from dms_pipeline.errors import LoadError, SourceError, TargetError
 from dms_pipeline.local_dms.engine.change_batch import EncodedRow
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error
@@ -75,7 +76,8 @@ def load_table(
             if created:
                 add_primary_key(target, plan)
     except psycopg.Error as error:
-        raise LoadError(
+        lost = isinstance(error, psycopg.OperationalError)
+        raise (TargetError if lost else LoadError)(
             f"full load of table {plan.table_id}: {describe_target_error(error)}"
         ) from error
     except pymysql.MySQLError as error:
@@ -107,11 +109,10 @@ def _copy(
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(qualified(plan), names(plan.columns))
     count = 0
     with (
-        source.cursor(SSCursor) as rows,
+        _unload(source, select_statement(plan)) as rows,
         target.cursor() as cursor,
         cursor.copy(statement) as copy,
     ):
-        rows.execute(select_statement(plan))
         while chunk := rows.fetchmany(_CHUNK_ROWS):
             if should_stop():
                 raise LoadInterruptedError
@@ -119,6 +120,20 @@ def _copy(
             count += len(chunk)
             on_rows(count)
     return count
+
+
+@contextmanager
+def _unload(source: "Connection[Any]", statement: str) -> Iterator[SSCursor]:
+    """Rows as they arrive. After an error the connection is good for nothing but closing."""
+    rows = source.cursor(SSCursor)
+    try:
+        rows.execute(statement)
+        yield rows
+    except BaseException:
+        # Closing the cursor would first read the rest of the table.
+        rows.connection = None  # type: ignore[assignment]
+        raise
+    rows.close()
 
 
 def copy_line(row: EncodedRow) -> bytes:

@@ -99,7 +99,8 @@ class ReplicationTask:
             return self._load_and_capture(source, target)
         start = resolve_start(self._spec.source, source, checkpoint, time=self._spec.start_time)
         self._reporter.running()
-        return self._capture(target, start, stop=self._stop)
+        resumed = Checkpoint.resuming(checkpoint or "", start.position)
+        return self._capture(target, start, resumed, stop=self._stop)
 
     def _resume_checkpoint(self, target: TargetConnection) -> str | None:
         """The checkpoint to start from; on resume the target may know a later one than the caller.
@@ -132,7 +133,7 @@ class ReplicationTask:
         stop = self._stop
         if self._settings.stop_after_cached_changes:
             stop = StopCondition(cached_changes_end=current_position(source))
-        return self._capture(target, CaptureStart(position), stop=stop)
+        return self._capture(target, CaptureStart(position), checkpoint, stop=stop)
 
     def _load(self, target: TargetConnection) -> BinlogPosition:
         """Load every table from one snapshot; returns where in the log the snapshot lies."""
@@ -173,7 +174,12 @@ class ReplicationTask:
         self._reporter.statistics(self._statistics)
 
     def _capture(
-        self, target: TargetConnection, start: CaptureStart, *, stop: StopCondition
+        self,
+        target: TargetConnection,
+        start: CaptureStart,
+        checkpoint: Checkpoint,
+        *,
+        stop: StopCondition,
     ) -> StopReason:
         self._catalogue.find_missing_on(target)
         self._reporter.statistics(self._statistics, now=True)
@@ -190,7 +196,7 @@ class ReplicationTask:
                 target=target,
                 stop=stop,
                 stop_requested=self._stop_requested.is_set,
-                checkpoint=Checkpoint.at(start.position),
+                checkpoint=checkpoint,
                 not_before=start.not_before,
                 apply_truncate=self._settings.apply_truncate,
             )

@@ -70,8 +70,9 @@ def _checked(connection: "Connection[Any]", position: BinlogPosition) -> BinlogP
         )
     if position.offset > size:
         raise BinlogError(
-            f"position {position} lies behind the end of that file on the source ({size} bytes):"
-            " the position belongs to another server or the server was restored; a full load is needed"
+            f"position {position} lies behind the end of that file ({size} bytes):"
+            " the position belongs to another server or the server was restored; a full load is"
+            " needed"
         )
     return position
 

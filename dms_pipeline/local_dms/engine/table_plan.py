@@ -93,9 +93,9 @@ class TablePlan:
                 column.source.fraction_digits
             ):
                 raise SourceError(
-                    f"column {column.source.name} of table {self.table_id} keeps fractions of"
-                    " seconds in the format before MySQL 5.6, which is not read; ALTER TABLE ... FORCE"
-                    " rewrites it"
+                    f"column {column.source.name} of table {self.table_id} keeps fractions"
+                    " of seconds in the format before MySQL 5.6, which is not read;"
+                    " ALTER TABLE ... FORCE rewrites it"
                 )
 
     def _unfit(self, column: PlannedColumn, error: UnfitValueError, key: list[Any]) -> LoadError:

@@ -20,17 +20,17 @@ import pymysql
 
 from dms_pipeline.errors import StackError
 from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer, PrivateServer
-from dms_pipeline.local_dms.servers_process import LOOPBACK
-from dms_pipeline.local_dms.servers_settings import make_private_folder
-from dms_pipeline.local_dms.stack_endpoint import AwsEndpoint
-from dms_pipeline.local_dms.stack_info import (
+from dms_pipeline.local_dms.servers.process import LOOPBACK
+from dms_pipeline.local_dms.servers.settings import make_private_folder
+from dms_pipeline.local_dms.stack.endpoint import AwsEndpoint
+from dms_pipeline.local_dms.stack.info import (
     ComponentName,
     ComponentStatus,
     Login,
     StackInfo,
     StackStatus,
 )
-from dms_pipeline.local_dms.stack_lock import exclusive
+from dms_pipeline.local_dms.stack.lock import exclusive
 
 __all__ = ["ComponentStatus", "LocalStack", "Login", "StackInfo", "StackStatus"]
 

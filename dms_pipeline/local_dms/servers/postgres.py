@@ -16,10 +16,10 @@ import psycopg
 from psycopg import sql
 
 from dms_pipeline.errors import StackError
-from dms_pipeline.local_dms.servers_install import find_postgres_binaries
-from dms_pipeline.local_dms.servers_lifecycle import NotReady, PrivateServer
-from dms_pipeline.local_dms.servers_process import LOOPBACK
-from dms_pipeline.local_dms.servers_settings import write_private
+from dms_pipeline.local_dms.servers.install import find_postgres_binaries
+from dms_pipeline.local_dms.servers.lifecycle import NotReady, PrivateServer
+from dms_pipeline.local_dms.servers.process import LOOPBACK
+from dms_pipeline.local_dms.servers.settings import write_private
 
 ADMIN_USER = "admin"
 DMS_USER = "dms_user"

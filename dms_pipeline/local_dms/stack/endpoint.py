@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import ClassVar
 
 import dms_pipeline
-from dms_pipeline.local_dms.servers_lifecycle import NotReady, PrivateServer
-from dms_pipeline.local_dms.servers_process import LOOPBACK
+from dms_pipeline.local_dms.servers.lifecycle import NotReady, PrivateServer
+from dms_pipeline.local_dms.servers.process import LOOPBACK
 
 
 class AwsEndpoint(PrivateServer):

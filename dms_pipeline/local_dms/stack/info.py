@@ -7,7 +7,7 @@ from typing import Literal, Self
 from urllib.parse import unquote, urlsplit
 
 from dms_pipeline.errors import ConfigError, StackError
-from dms_pipeline.local_dms.servers_settings import write_private
+from dms_pipeline.local_dms.servers.settings import write_private
 
 ComponentName = Literal["source", "target", "aws"]
 ComponentState = Literal["running", "stopped", "external"]

@@ -7,24 +7,29 @@ and `dms_user` with what a DMS source endpoint needs and nothing more. `root` is
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
 
 import pymysql
+from pymysql.constants import ER
 
 from dms_pipeline.errors import StackError
-from dms_pipeline.local_dms.servers_install import find_mysqld, mysql_install_advice
-from dms_pipeline.local_dms.servers_lifecycle import NotReady, PrivateServer
-from dms_pipeline.local_dms.servers_process import LOOPBACK
-from dms_pipeline.local_dms.servers_settings import write_private
+from dms_pipeline.local_dms.servers.install import find_mysqld, mysql_install_advice
+from dms_pipeline.local_dms.servers.lifecycle import NotReady, PrivateServer
+from dms_pipeline.local_dms.servers.process import LOOPBACK
+from dms_pipeline.local_dms.servers.settings import write_private
 
 ADMIN_USER = "admin"
 DMS_USER = "dms_user"
 # sockaddr_un holds 108 bytes on Linux and 104 on macOS.
 _LONGEST_SOCKET_PATH = 100
+_FIRST_ANSWER_TIMEOUT_S = 15.0
+_POLL_INTERVAL_S = 0.03
 _BOOTSTRAP_FILES = (
     "mysql_system_tables.sql",
     "mysql_performance_tables.sql",
@@ -56,7 +61,7 @@ _OPTIONS = (
     "--character-set-server=utf8mb4",
     "--collation-server=utf8mb4_unicode_ci",
     "--default-time-zone=+00:00",
-    # MySQL's second protocol would listen on a port of its own.
+    # MySQL's second protocol would listen on a port of its own; MariaDB logs that it has none.
     "--loose-mysqlx=OFF",
 )
 
@@ -128,13 +133,43 @@ class MySQLServer(PrivateServer):
                 connect_timeout=5,
             ).close()
         except pymysql.err.OperationalError as error:
-            raise NotReady(str(error)) from error
+            self._judge(error)
 
     def stop(self) -> None:
+        # MariaDB hangs for good when it is told to stop while it starts: it must have answered
+        # once. Killing it is the way out for one that never does; it recovers at its next start.
+        if self.pid is not None and not self._answers_within(_FIRST_ANSWER_TIMEOUT_S):
+            self.process.stop(signal.SIGKILL, timeout_s=self.stop_timeout_s)
         super().stop()
         socket = self._socket(create=False)
         if socket.parent != self.home:
             shutil.rmtree(socket.parent, ignore_errors=True)
+
+    def _answers_within(self, timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        while self.pid is not None and time.monotonic() < deadline:
+            try:
+                self.check_ready()
+            except StackError:
+                return True
+            except NotReady:
+                time.sleep(_POLL_INTERVAL_S)
+            else:
+                return True
+        return False
+
+    def _judge(self, error: pymysql.err.OperationalError) -> None:
+        """What a failed login says: the server is there, not there yet, or has other accounts."""
+        code = error.args[0]
+        if code == ER.CON_COUNT_ERROR:
+            return
+        if code == ER.ACCESS_DENIED_ERROR:
+            raise StackError(
+                f"{self.title} on port {self.port} does not accept the password of {ADMIN_USER} "
+                f"in {self.home / 'settings.json'}. Was it changed? "
+                "Stop the server and start it again: that sets the password of the file."
+            ) from error
+        raise NotReady(str(error)) from error
 
     @property
     def _data(self) -> Path:

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from dms_pipeline.errors import StackError
-from dms_pipeline.local_dms.servers_process import DetachedProcess, choose_port, port_is_free
-from dms_pipeline.local_dms.servers_settings import ServerSettings, make_private_folder
+from dms_pipeline.local_dms.servers.process import DetachedProcess, choose_port, port_is_free
+from dms_pipeline.local_dms.servers.settings import ServerSettings, make_private_folder
 
 logger = logging.getLogger(__name__)
 

@@ -1,0 +1,154 @@
+"""A pipeline and its world for unit tests: real control plane, scripted engine, no network."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dms_pipeline.aws.dms import DmsClient
+from dms_pipeline.aws.dynamodb import KeyedTable
+from dms_pipeline.aws.secrets import DatabaseCredentials
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.load import Load
+from dms_pipeline.pipeline_config import PipelineConfig, load_pipeline
+from dms_pipeline.resources.checkpoints import CheckpointStore
+from dms_pipeline.resources.load_metrics import LoadMetrics
+from dms_pipeline.resources.source import MySQLSource, SourceServer
+from dms_pipeline.resources.target import PostgresTarget
+from dms_pipeline.waiting import Pacing
+from dms_pipeline_tests.fake_engine import FakeEngine, Script, table_row
+from dms_pipeline_tests.wsgi_bridge import client, local_aws
+
+PIPELINES = Path(__file__).parents[1] / "dms_pipeline" / "pipelines"
+NAME = "dms-pipeline-studentdb"
+STUDENTS = TableId("studentdb", "student_details")
+LOGIN = DatabaseCredentials("127.0.0.1", 1, "dms_user", "secret", "auroradb")
+
+
+def checkpoint_at(offset: int, *, file: str = "mysql-bin-changelog.000002") -> str:
+    """A recovery checkpoint in AWS's shape whose next event is at the offset."""
+    return f"checkpoint:V1#27#{file}:{offset - 27}:-1:{offset}:8589936400:{file}:4#0#0#*#0#93"
+
+
+READY = SourceServer(
+    version="10.11.6-MariaDB",
+    identity="server_id 1",
+    variables={"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL"},
+    binary_logs=("mysql-bin-changelog.000001", "mysql-bin-changelog.000002"),
+    end=BinlogPosition("mysql-bin-changelog.000002", 2002),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class FakeSource(MySQLSource):
+    """A source that answers what it is told to; it is never connected to."""
+
+    state: SourceServer = READY
+    keyed: dict[TableId, bool] = field(default_factory=lambda: {STUDENTS: True})
+
+    def server(self) -> SourceServer:
+        return self.state
+
+    def end(self) -> BinlogPosition:
+        assert self.state.end is not None
+        return self.state.end
+
+    def primary_keys(self, tables: Any) -> dict[TableId, bool]:
+        return {table: self.keyed[table] for table in tables if table in self.keyed}
+
+    def with_variables(self, **variables: str) -> "FakeSource":
+        return replace(
+            self, state=replace(self.state, variables={**self.state.variables, **variables})
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class FakeTarget(PostgresTarget):
+    """A target that answers what it is told to."""
+
+    schemas: tuple[str, ...] = ()
+    may_create: bool = True
+
+    def may_create_schemas(self) -> bool:
+        return self.may_create
+
+    def missing_schemas(self, schemas: Any) -> tuple[str, ...]:
+        return tuple(schema for schema in schemas if schema not in self.schemas)
+
+
+@dataclass(slots=True)
+class World:
+    """One AWS account with the pipeline's endpoints and tables in it."""
+
+    engine: FakeEngine
+    app: Any
+    pipeline: PipelineConfig
+    said: list[str] = field(default_factory=list)
+    source: FakeSource = FakeSource(LOGIN)
+    target: FakeTarget = FakeTarget(LOGIN)
+
+    @property
+    def dms(self) -> DmsClient:
+        return DmsClient(client(self.app, "dms"))
+
+    @property
+    def checkpoints(self) -> CheckpointStore:
+        return CheckpointStore(self._table("dms_load_checkpoints", "version"))
+
+    @property
+    def metrics(self) -> LoadMetrics:
+        return LoadMetrics(self._table("dms_load_cdc_metrics", "load_key"))
+
+    def _table(self, name: str, sort_key: str) -> KeyedTable:
+        dynamodb = client(self.app, "dynamodb")
+        return KeyedTable(dynamodb, name, partition_key="pipeline", sort_key=sort_key)
+
+    def load(self, run_id: str = "run-1", *, force: bool = False, extensions: int = 3) -> Load:
+        pacing = Pacing(
+            poll_interval_s=1,
+            drain_window_s=5,
+            max_extensions=extensions,
+            instance_timeout_s=600,
+            task_timeout_s=600,
+            sleep=lambda _: None,
+        )
+        return Load(self.pipeline, run_id, self.dms, pacing, self.said.append, force)
+
+    def prepare(self, run_id: str = "run-1", *, cdc: bool = False) -> Load:
+        """A load whose task is ready to start."""
+        load = self.load(run_id)
+        load.create_instance()
+        load.test_connections()
+        load.create_task(
+            "cdc" if cdc else "full-load-and-cdc", self.checkpoints.latest("studentdb")
+        )
+        return load
+
+    def run(self, run_id: str = "run-1", *, cdc: bool = False) -> None:
+        """A whole load, from nothing to nothing."""
+        load = self.prepare(run_id, cdc=cdc)
+        load.run_task(self.source)
+        load.record_load(self.source, self.checkpoints, self.metrics)
+        load.delete_task()
+        load.delete_instance()
+
+
+def a_world(home: Path, **replaced: Any) -> World:
+    engine = FakeEngine(Script(tables=[table_row(STUDENTS.schema, STUDENTS.table, Inserts=2)]))
+    app = local_aws(home, engine, **replaced)
+    world = World(engine, app, load_pipeline(PIPELINES, "studentdb"))
+    for kind, name in (("source", "studentdb-source"), ("target", "studentdb-target")):
+        engine_name = "mysql" if kind == "source" else "postgres"
+        settings: dict[str, Any] = {
+            "EngineName": engine_name,
+            "ServerName": "127.0.0.1",
+            "Port": 1,
+            "Username": "dms_user",
+            "Password": "secret",
+        }
+        if kind == "target":
+            settings["DatabaseName"] = "auroradb"
+        world.dms.put_endpoint(name, kind=kind, settings=settings)  # type: ignore[arg-type]
+    world.checkpoints.create_table()
+    world.metrics.create_table()
+    return world

@@ -1,0 +1,111 @@
+"""What the engine says when it cannot go on: one message that names the object, never a secret."""
+
+import pytest
+
+from dms_pipeline_tests.engine_driver import EngineRun, include, run_on_target, source_spec
+from dms_pipeline_tests.integration.test_engine_full_load_and_cdc import (
+    Source,
+    capture,
+    load,
+    source,
+)
+
+__all__ = ["source"]
+
+
+def failure(run: EngineRun) -> str:
+    message = run.wait(30)
+    assert message["type"] == "failed", message
+    return str(message["message"])
+
+
+def test_no_matching_table_fails_with_the_words_of_aws(mysql, postgres):
+    run = EngineRun(mysql.dsn, postgres.dsn, rules=[include("no_such_schema")])
+    assert failure(run).startswith("No tables were found at task initialization. Either")
+
+
+def test_wrong_password_names_the_server_and_not_the_password(mysql, postgres):
+    spec = {**source_spec(mysql.dsn), "password": "wrong-secret"}
+    run = EngineRun(mysql.dsn, postgres.dsn, rules=[include("x")], source=spec)
+    message = failure(run)
+    assert message.startswith(f"cannot connect to source mariadb at 127.0.0.1:{spec['port']} as")
+    assert "(1045)" in message
+    assert "wrong-secret" not in message + "".join(run.log)
+
+
+def test_purged_position_names_the_file(mysql, postgres, source):
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
+    load(mysql, postgres, source)
+    run = capture(mysql, postgres, source, "mysql-bin-changelog.000000:4")
+    assert "mysql-bin-changelog.000000 is no longer on the source" in failure(run)
+
+
+def test_table_without_primary_key_is_named(mysql, postgres, source):
+    source.run(f"CREATE TABLE {source.schema}.keyless (a int)")
+    run = capture(mysql, postgres, source, None)
+    assert f"no primary key: {source.schema}.keyless" in failure(run)
+
+
+def test_value_that_does_not_fit_names_table_column_and_key(mysql, postgres, source):
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY, u bigint unsigned, v text)")
+    first = load(mysql, postgres, source)
+    source.run(f"INSERT INTO {source.schema}.t VALUES (1, 5, 'fine')")
+    source.run(f"INSERT INTO {source.schema}.t VALUES (77, 18446744073709551615, 'x')")
+    run = capture(mysql, postgres, source, first.checkpoint)
+    message = failure(run)
+    assert f"table {source.schema}.t, column u, key (77)" in message
+    reload = EngineRun(
+        mysql.dsn, postgres.dsn, rules=[include(source.schema)], migration_type="full-load"
+    )
+    assert f"table {source.schema}.t, column u, key (77)" in failure(reload)
+    assert reload.counters("t")["TableState"] == "Table error"
+
+
+def test_nul_in_text_is_refused(mysql, postgres, source):
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY, v varchar(5))")
+    first = load(mysql, postgres, source)
+    source.insert("t", {"a": 3, "v": "a\0b"})
+    assert "column v, key (3): text holds the character NUL" in failure(
+        capture(mysql, postgres, source, first.checkpoint)
+    )
+
+
+def test_change_of_definition_is_refused_and_changes_before_it_are_kept(mysql, postgres, source):
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
+    first = load(mysql, postgres, source)
+    source.run(f"ALTER TABLE {source.schema}.t ADD INDEX (a)")
+    source.run(f"ALTER TABLE {source.schema}.t ADD COLUMN b int")
+    message = failure(capture(mysql, postgres, source, first.checkpoint))
+    assert message.startswith(f"ALTER of table {source.schema}.t before ")
+
+
+def test_row_change_logged_as_statement_is_refused(mysql, postgres, source):
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
+    first = load(mysql, postgres, source)
+    source.run("SET SESSION binlog_format = STATEMENT")
+    source.run(f"INSERT INTO {source.schema}.t VALUES (1)")
+    source.run("SET SESSION binlog_format = ROW")
+    message = failure(capture(mysql, postgres, source, first.checkpoint))
+    assert f"a change of table {source.schema}.t" in message
+    assert "binlog_format=ROW" in message
+
+
+def test_changes_of_a_table_missing_on_the_target_are_refused(mysql, postgres, source):
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
+    first = load(mysql, postgres, source)
+    run_on_target(postgres.dsn, f"DROP TABLE {source.schema}.t")
+    source.run(f"INSERT INTO {source.schema}.t VALUES (1)")
+    message = failure(capture(mysql, postgres, source, first.checkpoint))
+    assert f"target table {source.schema}.t does not exist" in message
+
+
+@pytest.mark.parametrize("column", ["point", "inet6"])
+def test_unsupported_type_is_named_before_anything_is_copied(mysql, postgres, column):
+    source = Source(mysql.dsn, "e_unsupported")
+    source.run(f"CREATE TABLE e_unsupported.t (a int PRIMARY KEY, odd {column})")
+    run = EngineRun(
+        mysql.dsn, postgres.dsn, rules=[include("e_unsupported")], migration_type="full-load"
+    )
+    assert f"column odd of table e_unsupported.t: type {column} is not" in failure(run)
+    source.run("DROP DATABASE e_unsupported")
+    source.close()

@@ -1,0 +1,140 @@
+"""The exact row count, on real servers, while the source is being written."""
+
+import threading
+from urllib.parse import unquote, urlsplit
+
+import psycopg
+import pymysql
+import pytest
+
+from dms_pipeline.aws.secrets import DatabaseCredentials
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.pipeline_config import ReplicatedTable
+from dms_pipeline.resources.source import MySQLSource
+from dms_pipeline.resources.target import PostgresTarget
+from dms_pipeline.row_count import RowCount, count_rows
+
+TABLE = ReplicatedTable(TableId("counted", "t"), TableId("counted", "t"))
+RUNS_UNDER_WRITES = 20
+
+
+def credentials(dsn: str) -> DatabaseCredentials:
+    parts = urlsplit(dsn)
+    return DatabaseCredentials(
+        parts.hostname or "",
+        parts.port or 0,
+        unquote(parts.username or ""),
+        unquote(parts.password or ""),
+        parts.path.lstrip("/"),
+    )
+
+
+class Sides:
+    """A table on both servers, equal at the checkpoint."""
+
+    def __init__(self, mysql_dsn: str, postgres_dsn: str) -> None:
+        self.source = MySQLSource(credentials(mysql_dsn))
+        self.target = PostgresTarget(credentials(postgres_dsn))
+        self.on_source("CREATE DATABASE IF NOT EXISTS counted")
+        self.on_source(
+            "CREATE OR REPLACE TABLE counted.t (id int AUTO_INCREMENT PRIMARY KEY, v int)"
+        )
+        self.on_source("INSERT INTO counted.t (v) VALUES (1), (2), (3), (4), (5)")
+        self.on_target("CREATE SCHEMA IF NOT EXISTS counted")
+        self.on_target("DROP TABLE IF EXISTS counted.t")
+        self.on_target("CREATE TABLE counted.t (id int PRIMARY KEY, v int)")
+        self.on_target("INSERT INTO counted.t SELECT n, n FROM generate_series(1, 5) n")
+        self.checkpoint = self.source.end()
+
+    def on_source(self, statement: str) -> None:
+        with self.source.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(statement)
+
+    def on_target(self, statement: str) -> None:
+        with psycopg.connect(
+            host=self.target.credentials.host,
+            port=self.target.credentials.port,
+            user=self.target.credentials.username,
+            password=self.target.credentials.password,
+            dbname=self.target.credentials.dbname,
+        ) as connection:
+            connection.execute(statement)
+
+    def count(self) -> RowCount:
+        [count] = count_rows(
+            [TABLE], source=self.source, target=self.target, checkpoint=self.checkpoint
+        )
+        return count
+
+
+@pytest.fixture
+def sides(mysql, postgres) -> Sides:
+    return Sides(mysql.dsn, postgres.dsn)
+
+
+def test_quiet_tables_match(sides):
+    count = sides.count()
+    assert (count.source, count.target, count.net_inserts) == (5, 5, 0)
+    assert count.matches
+
+
+def test_changes_after_the_checkpoint_are_not_expected_on_the_target(sides):
+    sides.on_source("INSERT INTO counted.t (v) VALUES (6), (7), (8)")
+    sides.on_source("DELETE FROM counted.t WHERE id = 1")
+    sides.on_source("UPDATE counted.t SET v = v + 1")
+    count = sides.count()
+    assert (count.source, count.net_inserts, count.expected, count.target) == (7, 2, 5, 5)
+    assert count.matches
+
+
+@pytest.mark.parametrize(
+    "statement",
+    ["DELETE FROM counted.t WHERE id = 2", "INSERT INTO counted.t VALUES (99, 1)"],
+    ids=["lost row", "doubled row"],
+)
+def test_wrong_target_never_matches_also_when_the_raw_counts_do(sides, statement):
+    sides.on_target(statement)
+    sides.on_source("DELETE FROM counted.t WHERE id = 1")
+    assert not sides.count().matches
+
+
+def test_missing_target_table_does_not_match(sides):
+    sides.on_target("DROP TABLE counted.t")
+    count = sides.count()
+    assert count.target is None
+    assert not count.matches
+
+
+def test_truncate_after_the_checkpoint_is_inconclusive(sides):
+    sides.on_source("TRUNCATE counted.t")
+    assert "TRUNCATE counted.t" in sides.count().undecided
+
+
+def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(sides):
+    stop = threading.Event()
+
+    def write() -> None:
+        login = sides.source.credentials
+        with (
+            pymysql.connect(
+                host=login.host, port=login.port, user=login.username, password=login.password
+            ) as connection,
+            connection.cursor() as cursor,
+        ):
+            while not stop.is_set():
+                cursor.execute("INSERT INTO counted.t (v) VALUES (1), (2)")
+                cursor.execute("DELETE FROM counted.t WHERE id > 5 ORDER BY id LIMIT 1")
+                connection.commit()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        counts = [sides.count() for _ in range(RUNS_UNDER_WRITES)]
+        sides.on_target("DELETE FROM counted.t WHERE id = 3")
+        wrong = [sides.count() for _ in range(RUNS_UNDER_WRITES)]
+    finally:
+        stop.set()
+        writer.join()
+    assert len({count.source for count in counts}) > 1, "the writer did not write"
+    assert [count for count in counts if not count.matches] == []
+    assert [count for count in wrong if count.matches] == []

@@ -1,0 +1,122 @@
+"""What Dagster is shown: jobs, assets, lineage, checks and schedules."""
+
+import shutil
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import dagster as dg
+import pytest
+
+from dms_pipeline.deployments import deployment
+from dms_pipeline.errors import ConfigError
+from dms_pipeline.factory import build_pipeline
+from dms_pipeline.pipeline_config import load_pipelines
+from dms_pipeline_tests.a_pipeline import PIPELINES
+
+
+def definitions(folder: Path) -> dg.Definitions:
+    here = deployment({"DMS_PIPELINES_DIR": str(folder), "DMS_LOCAL_HOME": "/nowhere"})
+    return dg.Definitions.merge(
+        *(build_pipeline(pipeline) for pipeline in load_pipelines(here.pipelines)),
+        dg.Definitions(resources=here.resources(), executor=dg.in_process_executor),
+    )
+
+
+def two_pipelines(folder: Path, tables: str = "  - {schema: shop, table: orders}") -> Path:
+    for name in ("studentdb", "shop"):
+        shutil.copytree(PIPELINES / "studentdb", folder / name)
+    path = folder / "shop" / "pipeline.yaml"
+    students = "  - schema: studentdb\n    table: student_details"
+    assert students in path.read_text()
+    path.write_text(path.read_text().replace(students, tables))
+    return folder
+
+
+def test_pipeline_has_its_jobs_schedule_sensor_and_check():
+    repository = definitions(PIPELINES).get_repository_def()
+    assert {name for name in repository.job_names if not name.startswith("__")} == {
+        "studentdb_incremental_load",
+        "studentdb_full_load",
+        "studentdb_cleanup",
+    }
+    [schedule] = repository.schedule_defs
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 * * * *", "UTC")
+    assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
+    assert [sensor.name for sensor in repository.sensor_defs] == ["studentdb_failure_mail"]
+    [check] = repository.asset_graph.asset_check_keys
+    assert check.name == "row_count"
+
+
+def test_target_tables_lie_downstream_of_source_tables():
+    graph = definitions(PIPELINES).get_repository_def().asset_graph
+    target = dg.AssetKey(["postgres", "studentdb", "student_details"])
+    source = dg.AssetKey(["mysql", "studentdb", "student_details"])
+    assert graph.get(target).parent_keys == {source}
+    assert graph.get(target).is_materializable
+    assert not graph.get(source).is_materializable
+
+
+def test_two_pipelines_load_side_by_side(tmp_path):
+    dg.Definitions.validate_loadable(definitions(two_pipelines(tmp_path)))
+
+
+def test_pipeline_of_several_tables_loads(tmp_path):
+    tables = "\n".join(f"  - {{schema: shop, table: t{number}}}" for number in range(3))
+    loaded = definitions(two_pipelines(tmp_path, tables))
+    dg.Definitions.validate_loadable(loaded)
+    assert len(loaded.resolve_asset_graph().materializable_asset_keys) == 1 + 3
+
+
+def test_tables_that_dagster_could_not_tell_apart_are_refused(tmp_path):
+    tables = "  - {schema: shop, table: a-b}\n  - {schema: shop, table: a_b}"
+    with pytest.raises(ConfigError, match=r"shop\.a-b and shop\.a_b would both be the asset"):
+        definitions(two_pipelines(tmp_path, tables))
+
+
+@pytest.mark.parametrize("name", ["with space", "dollar$", "umlaut-ü", "slash/", "class"])
+def test_table_names_that_dagster_does_not_know_are_slugged(tmp_path, name):
+    loaded = definitions(two_pipelines(tmp_path, f"  - {{schema: shop, table: {name!r}}}"))
+    dg.Definitions.validate_loadable(loaded)
+
+
+def test_schedule_asks_for_one_run_a_tick():
+    repository = definitions(PIPELINES).get_repository_def()
+    [schedule] = repository.schedule_defs
+    moment = datetime(2026, 1, 2, 3, tzinfo=UTC)
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(
+            instance=instance, scheduled_execution_time=moment, repository_def=repository
+        )
+        data = schedule.evaluate_tick(context)
+    [request] = data.run_requests or []
+    assert request.run_key == moment.isoformat()
+
+
+def test_definitions_load_without_a_stack_and_without_the_local_dms():
+    script = (
+        "import sys, dms_pipeline.definitions;"
+        "print([name for name in sys.modules if name.startswith('dms_pipeline.local_dms')])"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", script],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={"DMS_LOCAL_HOME": "/nowhere", "PATH": "/usr/bin"},
+    )
+    assert ended.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("DMS_PIPELINE_DEPLOYMENT", "production", "may be local or aws"),
+        ("DMS_POLL_INTERVAL_S", "often", "number of seconds above 0"),
+        ("DMS_DRAIN_WINDOW_S", "0", "number of seconds above 0"),
+    ],
+)
+def test_environment_that_cannot_be_used_is_refused(name, value, words):
+    with pytest.raises(ConfigError, match=words):
+        deployment({name: value})

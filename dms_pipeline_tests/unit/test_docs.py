@@ -1,0 +1,47 @@
+"""What README and docs claim, as far as a machine can tell."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from click.testing import CliRunner
+
+from dms_pipeline.cli import cli
+from dms_pipeline_tests.wsgi_bridge import local_aws
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_every_command_in_the_readme_exists():
+    readme = (ROOT / "README.md").read_text()
+    commands = set(re.findall(r"dms-pipeline ((?:local )?[a-z]+)", readme))
+    assert {"run", "cleanup", "local up", "local traffic"} <= commands
+    for command in commands:
+        result = CliRunner().invoke(cli, [*command.split(), "--help"])
+        assert result.exit_code == 0, command
+
+
+def test_every_make_target_in_the_readme_exists():
+    makefile = (ROOT / "Makefile").read_text()
+    for target in re.findall(r"make ([a-z]+)\b", (ROOT / "README.md").read_text()):
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_documented_operations_are_those_that_are_emulated(tmp_path):
+    page = (ROOT / "docs" / "local-dms.md").read_text()
+    table = "\n".join(line for line in page.splitlines() if line.startswith("| "))
+    documented = set(re.findall(r"\b(?:[A-Z][a-z]+){2,}\b", table))
+    with local_aws(tmp_path) as app:
+        assert documented == set(app.dms.operation_names)
+
+
+def test_import_contract_names_every_module_of_the_orchestration():
+    package = ROOT / "dms_pipeline"
+    present = {
+        f"dms_pipeline.{path.stem}"
+        for path in package.iterdir()
+        if (path.suffix == ".py" or (path / "__init__.py").is_file()) and path.stem != "__init__"
+    }
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
+    named = set(contracts["contracts"][0]["source_modules"])
+    assert present - named == {"dms_pipeline.local_dms", "dms_pipeline.cli", "dms_pipeline.errors"}

@@ -1,0 +1,142 @@
+import struct
+from decimal import Decimal
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import SourceError
+from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.type_mapping.catalogue import map_column
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import ColumnMapping, UnfitValueError
+from dms_pipeline.local_dms.engine.type_mapping.temporal import is_calendar_date
+from dms_pipeline.local_dms.engine.type_mapping.text import parse_labels
+
+TABLE = TableId("s", "t")
+
+
+def mapped(data_type: str, column_type: str | None = None, **more: Any) -> ColumnMapping:
+    return map_column(TABLE, Column("c", data_type, column_type or data_type, **more))
+
+
+@pytest.mark.parametrize(
+    ("data_type", "column_type", "more", "target"),
+    [
+        ("tinyint", "tinyint(1)", {}, "smallint"),
+        ("mediumint", "mediumint unsigned", {}, "bigint"),
+        ("int", "int(10) unsigned", {}, "bigint"),
+        ("bigint", "bigint unsigned", {}, "bigint"),
+        ("decimal", "decimal(65,30)", {"precision": 65, "scale": 30}, "numeric(65,30)"),
+        ("float", "float", {}, "double precision"),
+        ("bit", "bit(1)", {"precision": 1}, "boolean"),
+        ("bit", "bit(9)", {"precision": 9}, "bytea"),
+        ("datetime", "datetime(3)", {"fraction_digits": 3}, "timestamp(3)"),
+        ("varchar", "varchar(30)", {"char_length": 30, "charset": "utf8mb4"}, "varchar(30)"),
+        ("text", "text", {"char_length": 65535, "charset": "latin1"}, "varchar(65535)"),
+        ("longtext", "longtext", {"charset": "utf8mb4"}, "text"),
+        ("enum", "enum('a','it''s')", {}, "varchar(4)"),
+        ("set", "set('a','bc')", {}, "varchar(4)"),
+    ],
+)
+def test_target_type_is_the_one_aws_creates(data_type, column_type, more, target):
+    assert mapped(data_type, column_type, **more).target_type == target
+
+
+@given(st.integers(-(2**31), 2**31 - 1))
+def test_unsigned_integer_is_the_same_from_both_paths(signed):
+    mapping = mapped("int", "int unsigned")
+    stored = signed % 2**32
+    assert mapping.from_binlog(signed) == mapping.from_text(b"%d" % stored) == b"%d" % stored
+
+
+def test_unsigned_bigint_above_the_signed_range_is_refused():
+    mapping = mapped("bigint", "bigint(20) unsigned")
+    with pytest.raises(UnfitValueError):
+        mapping.from_binlog(-1)
+    with pytest.raises(UnfitValueError):
+        mapping.from_text(b"18446744073709551615")
+
+
+@given(st.floats(width=32, allow_nan=False, allow_infinity=False))
+def test_float_is_the_same_from_both_paths_and_reads_back_exactly(value):
+    mapping = mapped("float")
+    field = mapping.from_binlog(value) or b""
+    assert field == mapping.from_text(repr(value).encode())
+    assert struct.pack("<f", float(field)) == struct.pack("<f", value)
+
+
+@given(st.decimals(allow_nan=False, allow_infinity=False, places=30))
+def test_decimal_is_never_written_with_an_exponent(value):
+    mapping = mapped("decimal", "decimal(65,30)", precision=65, scale=30)
+    field = mapping.from_binlog(value) or b""
+    assert b"E" not in field
+    assert Decimal(field.decode()) == value
+
+
+@pytest.mark.parametrize(
+    ("text", "exists"),
+    [
+        ("2024-02-29", True), ("2023-02-29", False), ("0000-00-00 00:00:00", False),
+        ("2024-00-10", False), ("2024-02-00", False), ("0000-01-01", False),
+        ("0001-01-01", True), ("9999-12-31 23:59:59", True), ("2024-02-31", False),
+    ],
+)  # fmt: skip
+def test_date_outside_the_calendar_becomes_null(text, exists):
+    assert is_calendar_date(text) is exists
+    mapping = mapped("datetime", fraction_digits=0)
+    assert (mapping.from_binlog(text) is not None) is exists
+    assert (mapping.from_text(text.encode()) is not None) is exists
+
+
+@pytest.mark.parametrize(
+    ("raw", "charset", "field"),
+    [
+        (b"a\tb\nc\rd\\e", "utf8mb4", b"a\\tb\\nc\\rd\\\\e"),
+        (b"\x80\x81", "latin1", "€\x81".encode()),
+        ("é😀".encode("utf-16-be"), "utf16", "é😀".encode()),
+        (b"\\N", "ascii", b"\\\\N"),
+        (b"", "utf8mb4", b""),
+    ],
+)
+def test_text_is_converted_and_escaped(raw, charset, field):
+    mapping = mapped("varchar", "varchar(9)", charset=charset, char_length=9)
+    assert mapping.from_binlog(raw) == mapping.from_text(raw) == field
+
+
+def test_nul_in_text_is_refused():
+    with pytest.raises(UnfitValueError, match="NUL"):
+        mapped("varchar", "varchar(9)", charset="utf8mb4").from_binlog(b"a\0")
+
+
+def test_stripped_binary_is_padded_again():
+    assert mapped("binary", "binary(4)", octet_length=4).from_binlog(b"\x01") == b"\\\\x01000000"
+
+
+@pytest.mark.parametrize(
+    ("column_type", "labels"),
+    [
+        ("enum('a','b')", ["a", "b"]),
+        ("enum('it''s','a,b',''',''')", ["it's", "a,b", "','"]),
+        ("set('back\\\\slash','','(x)')", ["back\\slash", "", "(x)"]),
+    ],
+)
+def test_labels_are_read_from_the_definition(column_type, labels):
+    assert parse_labels(column_type) == labels
+
+
+def test_enum_and_set_are_labels():
+    enum = mapped("enum", "enum('a','b')")
+    assert [enum.from_binlog(index) for index in (0, 1, 2)] == [b"", b"a", b"b"]
+    chosen = mapped("set", "set('a','b','c')")
+    assert [chosen.from_text(bits) for bits in (b"0", b"5", b"7")] == [b"", b"a,c", b"a,b,c"]
+
+
+def test_unsupported_type_and_character_set_name_table_column_and_type():
+    with pytest.raises(
+        SourceError, match=r"column c of table s\.t: type geometry is not converted"
+    ):
+        mapped("geometry")
+    with pytest.raises(SourceError, match="character set dec8 is not converted"):
+        mapped("varchar", "varchar(9)", charset="dec8")

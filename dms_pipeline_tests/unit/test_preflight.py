@@ -1,0 +1,106 @@
+"""Preflight: every missing thing in one message, before anything is created."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dms_pipeline.errors import PreflightError, SourceError
+from dms_pipeline.preflight import Preflight
+from dms_pipeline_tests.a_pipeline import LOGIN, STUDENTS, FakeSource, FakeTarget, World, a_world
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return a_world(tmp_path)
+
+
+def preflight(world: World, **replaced: Any) -> Preflight:
+    given: dict[str, Any] = {
+        "pipeline": world.pipeline,
+        "run_id": "run-9",
+        "migration_type": "cdc",
+        "reload": False,
+        "checkpoint": world.checkpoints.latest("studentdb"),
+        "dms": world.dms,
+        "source": world.source,
+        "target": world.target,
+        **replaced,
+    }
+    return Preflight(**given)
+
+
+def test_world_that_is_ready_passes(world):
+    preflight(world, migration_type="full-load-and-cdc").run()
+    world.run()
+    preflight(world).run()
+
+
+def test_incremental_load_without_a_full_load_says_what_to_run(world):
+    with pytest.raises(
+        PreflightError, match="no full load was done yet.*dms-pipeline run studentdb full-load"
+    ):
+        preflight(world).run()
+
+
+def test_full_load_over_a_checkpoint_needs_reload(world):
+    world.run()
+    full = preflight(world, migration_type="full-load-and-cdc")
+    with pytest.raises(PreflightError, match="recreates its target tables.*--reload"):
+        full.run()
+    replace(full, reload=True).run()
+    replace(full, run_id="run-1").run()
+
+
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        (FakeSource(LOGIN).with_variables(log_bin="OFF"), "log_bin=OFF, needed is ON"),
+        (FakeSource(LOGIN).with_variables(binlog_format="MIXED"), "binlog_format=MIXED"),
+        (FakeSource(LOGIN).with_variables(binlog_row_image="MINIMAL"), "binlog_row_image=MINIMAL"),
+        (FakeSource(LOGIN, keyed={}), "no table studentdb.student_details"),
+        (FakeSource(LOGIN, keyed={STUDENTS: False}), "has no primary key"),
+    ],
+)
+def test_source_that_cannot_be_replicated_is_refused(world, source, words):
+    with pytest.raises(PreflightError, match=words):
+        preflight(world, migration_type="full-load-and-cdc", source=source).run()
+
+
+def test_purged_binary_log_is_named_with_the_oldest_left(world):
+    world.run()
+    state = replace(world.source.state, binary_logs=("mysql-bin-changelog.000007",))
+    with pytest.raises(PreflightError, match="changelog.000002.* gone .*oldest left is .*000007"):
+        preflight(world, source=FakeSource(LOGIN, state=state)).run()
+
+
+def test_checkpoint_of_another_server_is_refused(world):
+    world.run()
+    state = replace(world.source.state, identity="server_id 2")
+    with pytest.raises(PreflightError, match="belongs to another source server"):
+        preflight(world, source=FakeSource(LOGIN, state=state)).run()
+
+
+def test_target_that_may_not_be_written_is_refused(world):
+    target = FakeTarget(LOGIN, may_create=False)
+    with pytest.raises(PreflightError, match="target has no schema studentdb"):
+        preflight(world, migration_type="full-load-and-cdc", target=target).run()
+
+
+def test_leftover_of_another_run_is_named_with_the_remedy(world):
+    world.prepare("run-1")
+    with pytest.raises(PreflightError, match="(?s)2 things.*left over from run run-1.*cleanup"):
+        preflight(world, migration_type="full-load-and-cdc").run()
+    preflight(world, migration_type="full-load-and-cdc", run_id="run-1").run()
+
+
+def test_every_problem_is_in_one_message(world):
+    class Down(FakeSource):
+        def server(self):
+            raise SourceError("cannot connect to the source")
+
+    with pytest.raises(PreflightError, match="3 things") as raised:
+        preflight(world, source=Down(LOGIN), target=FakeTarget(LOGIN, may_create=False)).run()
+    for words in ("no full load", "cannot connect to the source", "no schema studentdb"):
+        assert words in str(raised.value)

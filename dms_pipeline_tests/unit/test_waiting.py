@@ -1,0 +1,61 @@
+"""Waiting: ends at the wanted state, gives up in time, and says what changed."""
+
+import pytest
+
+from dms_pipeline.errors import AwsError
+from dms_pipeline.waiting import Pacing, wait_until
+
+
+class Time:
+    """A clock that only sleeping moves."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+
+def wait(states, *, timeout_s=100.0, interval_s=1.0):
+    time, seen = Time(), iter(states)
+    said: list[str] = []
+    pacing = Pacing(interval_s, 1, 1, 1, 1, clock=time, sleep=time.sleep)
+    last = wait_until(
+        "the task",
+        lambda: next(seen),
+        lambda state: state == "ready",
+        pacing=pacing,
+        timeout_s=timeout_s,
+        say=said.append,
+    )
+    return last, said, time.now
+
+
+def test_state_that_is_there_is_not_waited_for():
+    assert wait(["ready"]) == ("ready", [], 0)
+
+
+def test_only_changes_are_said():
+    _, said, _ = wait(["creating", "creating", "testing", "ready"])
+    assert said == ["the task is testing after 2 s", "the task is ready after 3 s"]
+
+
+def test_long_wait_says_every_minute_that_it_goes_on():
+    _, said, _ = wait(["creating"] * 13 + ["ready"], interval_s=10, timeout_s=1000)
+    assert said == [
+        "the task is creating after 60 s",
+        "the task is creating after 120 s",
+        "the task is ready after 130 s",
+    ]
+
+
+def test_wait_gives_up_after_its_time_naming_the_state():
+    with pytest.raises(AwsError, match="the task is still creating after 5 s"):
+        wait(["creating"] * 10, timeout_s=5)
+
+
+def test_wait_without_limit_goes_on():
+    assert wait(["running"] * 10_000 + ["ready"], timeout_s=None)[2] == 10_000
