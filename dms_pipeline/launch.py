@@ -5,7 +5,6 @@ launches, is sent here.
 """
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,6 +58,7 @@ def run_load(
 
     Raises:
         ConfigError: if there is no such pipeline, or its configuration is wrong.
+        StackError: if this is the local deployment and its stack was never started.
     """
     return _run(
         deployment,
@@ -75,10 +75,13 @@ def run_cleanup(deployment: Deployment, pipeline: str, *, say: Callable[[str], N
 
 
 def prepare_dagster_home(home: Path) -> Path:
-    """The folder in which Dagster keeps its runs, with our dagster.yaml unless it has one."""
+    """Dagster's own folder; it uses our dagster.yaml unless it has one of its own."""
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists() and _DAGSTER_YAML.is_file():
-        shutil.copy(_DAGSTER_YAML, home)
+    link = home / "dagster.yaml"
+    if not link.exists() and _DAGSTER_YAML.is_file():
+        # There may be a link to where the project was before it was moved.
+        link.unlink(missing_ok=True)
+        link.symlink_to(_DAGSTER_YAML)
     return home
 
 
@@ -98,6 +101,8 @@ def _run(
             loggers={"progress": _progress_logger(say)},
         ),
     )
+    # First of all: a local stack that was never started has no folder to keep the run in.
+    deployment.aws.access()
     home = prepare_dagster_home(deployment.dagster_home)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         result = definitions.resolve_job_def(job).execute_in_process(
@@ -145,7 +150,8 @@ def _progress_logger(say: Callable[[str], None]) -> dg.LoggerDefinition:
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             meta = getattr(record, "dagster_meta", {})
-            if meta.get("dagster_event") is None:
+            # Dagster's own lines are events, or errors about the steps that a failure skips.
+            if meta.get("dagster_event") is None and record.levelno < logging.ERROR:
                 say(str(meta.get("orig_message", record.getMessage())))
 
     def progress(_context: InitLoggerContext) -> logging.Logger:

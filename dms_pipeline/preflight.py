@@ -41,10 +41,10 @@ class Preflight:
             *_problems_of(self._target_problems()),
         ]
         if problems:
-            listed = "\n".join(f"- {problem}" for problem in problems)
-            text = problems[0] if len(problems) == 1 else f"{len(problems)} things:\n{listed}"
+            listed = "".join(f"\n- {problem}" for problem in problems)
+            text = problems[0] if len(problems) == 1 else f"{len(problems)} problems:{listed}"
             raise PreflightError(
-                f"{self.pipeline.name} cannot be loaded, nothing was created: {text}"
+                f"{self.pipeline.name} cannot be loaded and nothing was created: {text}"
             )
 
     def _checkpoint_problems(self) -> Iterator[str]:

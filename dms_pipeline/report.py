@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from dms_pipeline.records import CheckpointRecord, LoadRecord
 
@@ -38,10 +38,8 @@ def success_mail(
         f"Checkpoint  number {record.sequence}: {record.checkpoint}",
     ]
     if record.instance_created_at is not None:
-        minutes = (billed_until - record.instance_created_at).total_seconds() / 60
-        lines.append(
-            f"Instance    {record.instance_class}, {minutes:.1f} minutes from creation to deletion"
-        )
+        billed = _duration(billed_until - record.instance_created_at)
+        lines.append(f"Instance    {record.instance_class}, {billed} from creation to deletion")
     lines += [f"Run         {run_id}", "", "The replication instance and the task are deleted."]
     return Mail(subject=f"{record.pipeline} loaded: {summary}", text="\n".join(lines))
 
@@ -58,10 +56,10 @@ def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str) -> Mail:
                 "",
                 f"Run  {run_id}",
                 "",
-                "The checkpoint was not moved unless the failure is a row count. A replication",
-                "instance or task that the run had made is kept for debugging, and is billed. When",
-                "the cause is mended, re-execute the run from its failure, or remove the leftovers",
-                f"with `dms-pipeline cleanup {pipeline}` and run again.",
+                "A run that fails before its step record_load leaves the checkpoint where it was.",
+                "If the run made a replication instance or a task, they are kept for debugging and",
+                "are billed. When the cause is mended, re-execute the run from its failure in the",
+                f"UI, or remove what is left with `dms-pipeline cleanup {pipeline}` and run again.",
             ]
         ),
     )
@@ -87,6 +85,11 @@ def _table(loads: Sequence[LoadRecord]) -> str:
     if idle:
         lines.append(f"{_plural(idle, 'table')} without changes")
     return "\n".join(lines)
+
+
+def _duration(span: timedelta) -> str:
+    seconds = span.total_seconds()
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.1f} minutes"
 
 
 def _plural(count: int, noun: str) -> str:

@@ -31,6 +31,8 @@ def dev(port: int) -> None:
     """Start the local stack and Dagster; Ctrl-C stops all that this started."""
     here = local_deployment()
     # A closed terminal or `kill` ends it as cleanly as Ctrl-C.
+    # A shell starts background jobs with SIGINT ignored; here it has one meaning.
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:

@@ -90,7 +90,7 @@ def test_target_that_may_not_be_written_is_refused(world):
 
 def test_leftover_of_another_run_is_named_with_the_remedy(world):
     world.prepare("run-1")
-    with pytest.raises(PreflightError, match="(?s)2 things.*left over from run run-1.*cleanup"):
+    with pytest.raises(PreflightError, match="(?s)2 problems.*left over from run run-1.*cleanup"):
         preflight(world, migration_type="full-load-and-cdc").run()
     preflight(world, migration_type="full-load-and-cdc", run_id="run-1").run()
 
@@ -100,7 +100,7 @@ def test_every_problem_is_in_one_message(world):
         def server(self):
             raise SourceError("cannot connect to the source")
 
-    with pytest.raises(PreflightError, match="3 things") as raised:
+    with pytest.raises(PreflightError, match="3 problems") as raised:
         preflight(world, source=Down(LOGIN), target=FakeTarget(LOGIN, may_create=False)).run()
     for words in ("no full load", "cannot connect to the source", "no schema studentdb"):
         assert words in str(raised.value)
