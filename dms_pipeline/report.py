@@ -81,6 +81,7 @@ def _table(loads: Sequence[LoadRecord]) -> str:
     ]
     width = max(len(row[0]) for row in rows)
     lines = [row[0].ljust(width) + "".join(cell.rjust(11) for cell in row[1:]) for row in rows]
+    lines = lines if busy else []
     idle = len(loads) - len(busy)
     if idle:
         lines.append(f"{_plural(idle, 'table')} without changes")

@@ -37,8 +37,10 @@ class PostgresTarget:
             )
         except psycopg.Error as error:
             raise TargetError(
-                f"cannot connect to the target PostgreSQL at {where}: {_text(error)}. "
-                "Is the server up, and are host, port, database and password in its secret right?"
+                f"cannot connect to the target PostgreSQL at {where}: "
+                f"{_text(error).rstrip('.?')}. Is the server up (a local one: "
+                "`dms-pipeline local up`), and are host, port, database and password in its secret "
+                "right?"
             ) from error
         try:
             with connection:
