@@ -27,11 +27,11 @@ def build_definitions() -> dg.Definitions:
             loaded.append(build_pipeline(pipeline))
         except ConfigError as error:
             broken[pipeline.name] = error
-    for name, error in broken.items():
-        logger.error("the pipeline %s is not loaded: %s", name, error)
+    for name, reason in broken.items():
+        logger.error("the pipeline %s is not loaded: %s", name, reason)
     return dg.Definitions.merge(
         *loaded,
-        *(build_broken_pipeline(name, error) for name, error in broken.items()),
+        *(build_broken_pipeline(name, reason) for name, reason in broken.items()),
         # The steps only wait for an API: a process for each would cost seconds and could outlive
         # its run.
         dg.Definitions(resources=here.resources(), executor=dg.in_process_executor),

@@ -4,7 +4,7 @@ Both have identifiers that depend on the pipeline alone; the tag ``run_id`` tell
 What another run made is never touched, except by cleanup (``force``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from dms_pipeline.aws.dms import DmsClient, Endpoint, ReplicationInstance, ReplicationTask
@@ -89,14 +89,14 @@ class DmsObjects:
                 found.append(leftover(self.pipeline, kind, tags.get("run_id", "")))
         return found
 
-    def adopt_instance(self, instance: ReplicationInstance) -> None:
+    def adopt_instance(self, instance: ReplicationInstance, tags: Mapping[str, str]) -> None:
         """Raises `LoadError` unless the instance is this run's, or a warm one; takes it over."""
-        tags = self.dms.tags(instance.arn)
-        if tags.get("run_id") == self.run_id:
+        present = self.dms.tags(instance.arn)
+        if present.get("run_id") == self.run_id:
             return
-        if tags.get("mode") != WARM or self.dms.find_task(self.identifier) is not None:
-            raise LoadError(leftover(self.pipeline, "instance", tags.get("run_id", "")))
-        self.dms.add_tags(instance.arn, {"run_id": self.run_id})
+        if present.get("mode") != WARM or self.dms.find_task(self.identifier) is not None:
+            raise LoadError(leftover(self.pipeline, "instance", present.get("run_id", "")))
+        self.dms.add_tags(instance.arn, tags)
 
     def adopt_task(self, task: ReplicationTask) -> None:
         """Raises `LoadError` unless the task is this run's."""

@@ -77,7 +77,7 @@ class Load:
             self._create_instance()
             # Also after creating: a repeated call may have met what another run made meanwhile.
             instance = self.objects.instance()
-        self.objects.adopt_instance(instance)
+        self.objects.adopt_instance(instance, self._tags())
         status = self.objects.await_instance(
             lambda seen: seen == "available" or seen in _BROKEN_INSTANCE
         )

@@ -77,7 +77,7 @@ def die_and_repeat(home: Path, number: int, total: int, *, dies_after: bool) -> 
     where = f"died at call {number} of {total}"
     history = list(world.checkpoints.history("studentdb"))
     assert [record.run_id for record in history] == ["run-1", "run-2"], where
-    assert world.checkpoints.latest("studentdb").checkpoint == checkpoint_at(3000), where
+    assert history[-1].checkpoint == checkpoint_at(3000), where
     loads = [row for row in world.metrics.history("studentdb") if row.run_id == "run-2"]
     assert [row.counts.inserts for row in loads] == [3], where
     assert len([run for run in world.metrics.runs("studentdb") if run.run_id == "run-2"]) == 1
