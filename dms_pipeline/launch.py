@@ -12,13 +12,13 @@ from pathlib import Path
 import dagster as dg
 from dagster import InitLoggerContext
 
+from dms_pipeline.aftermath import Aftermath
 from dms_pipeline.automation import PIPELINE_TAG
 from dms_pipeline.deployments import Deployment
 from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline.factory import LoadKind, build_pipeline, job_name, run_config
 from dms_pipeline.failures import step_failure
 from dms_pipeline.pipeline_config import load_pipeline
-from dms_pipeline.report import Mail, failure_mail
 
 _DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
 
@@ -93,8 +93,9 @@ def _run(
     config: dict[str, object],
     say: Callable[[str], None],
 ) -> RunOutcome:
+    config_of = load_pipeline(deployment.pipelines, pipeline)
     definitions = dg.Definitions.merge(
-        build_pipeline(load_pipeline(deployment.pipelines, pipeline)),
+        build_pipeline(config_of),
         dg.Definitions(
             resources=deployment.resources(),
             executor=dg.in_process_executor,
@@ -122,8 +123,10 @@ def _run(
     )
     failure = "" if result.success else _reason(result, checks)
     if failure:
-        mail = failure_mail(pipeline=pipeline, job=job, run_id=result.run_id, reason=failure)
-        _send(mail, deployment, say)
+        after = Aftermath(
+            config_of, deployment.dms(), deployment.checkpoints(), deployment.notifier(), say
+        )
+        _follow_up(after, job, result.run_id, failure)
     return RunOutcome(result.run_id, failure, checks)
 
 
@@ -137,11 +140,11 @@ def _reason(result: dg.ExecuteInProcessResult, checks: tuple[CheckOutcome, ...])
     return "Dagster did not say why; look at the run in its UI"
 
 
-def _send(mail: Mail, deployment: Deployment, say: Callable[[str], None]) -> None:
+def _follow_up(after: Aftermath, job: str, run_id: str, reason: str) -> None:
     try:
-        deployment.notifier().notify(subject=mail.subject, message=mail.text)
+        after.failed(job=job, run_id=run_id, owner=run_id, reason=reason)
     except DmsPipelineError as error:
-        say(f"the failure could not be mailed: {error}")
+        after.say(f"the failure could not be mailed: {error}")
 
 
 def _progress_logger(say: Callable[[str], None]) -> dg.LoggerDefinition:

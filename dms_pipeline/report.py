@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from dms_pipeline.records import CheckpointRecord, LoadRecord
+from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +15,9 @@ class Mail:
 
 
 def success_mail(
-    record: CheckpointRecord, loads: Sequence[LoadRecord], *, billed_until: datetime, run_id: str
+    record: CheckpointRecord, loads: Sequence[LoadRecord], run: RunRecord | None, *, run_id: str
 ) -> Mail:
-    """What a load did. ``billed_until`` is when its instance was gone."""
+    """What a load did, and what it cost."""
     counts = [load.counts for load in loads]
     full_load_rows = sum(count.full_load_rows for count in counts)
     summary = ", ".join(
@@ -37,15 +36,28 @@ def success_mail(
         f"Stopped     {record.stop_reason}",
         f"Checkpoint  number {record.sequence}: {record.checkpoint}",
     ]
-    if record.instance_created_at is not None:
-        billed = _duration(billed_until - record.instance_created_at)
-        lines.append(f"Instance    {record.instance_class}, {billed} from creation to deletion")
-    lines += [f"Run         {run_id}", "", "The replication instance and the task are deleted."]
+    if record.behind:
+        lines.append(f"Behind      the source was at {record.behind}; the next load carries on")
+    if run is not None:
+        lines += _cost_lines(run)
+    lines += [f"Run         {run_id}"]
     return Mail(subject=f"{record.pipeline} loaded: {summary}", text="\n".join(lines))
 
 
-def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str) -> Mail:
-    """Why a run failed, and what to do about it."""
+def failure_mail(
+    *, pipeline: str, job: str, run_id: str, reason: str, kept: Sequence[str], deleted: bool
+) -> Mail:
+    """Why a run failed, what of it is left, and what to do about it."""
+    left = ["Nothing of it is left on AWS."]
+    if deleted:
+        left = ["What it had made on AWS was deleted (on_failure: delete)."]
+    elif kept:
+        left = [
+            *kept,
+            "",
+            "When the cause is mended, re-execute the run from its failure in the UI, or remove",
+            f"what is left with `dms-pipeline cleanup {pipeline}` and run again.",
+        ]
     return Mail(
         subject=f"{pipeline}: {job} failed",
         text="\n".join(
@@ -57,9 +69,23 @@ def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str) -> Mail:
                 f"Run  {run_id}",
                 "",
                 "A run that fails before its step record_load leaves the checkpoint where it was.",
-                "If the run made a replication instance or a task, they are kept for debugging and",
-                "are billed. When the cause is mended, re-execute the run from its failure in the",
-                f"UI, or remove what is left with `dms-pipeline cleanup {pipeline}` and run again.",
+                *left,
+            ]
+        ),
+    )
+
+
+def expired_mail(*, pipeline: str, removed: Sequence[str]) -> Mail:
+    """What the janitor removed because its time was over."""
+    return Mail(
+        subject=f"{pipeline}: expired leftovers removed",
+        text="\n".join(
+            [
+                f"These were left by a failed run of pipeline {pipeline} and have expired:",
+                "",
+                *removed,
+                "",
+                "They were deleted. The checkpoint is where it was; the next run may start.",
             ]
         ),
     )
@@ -88,8 +114,22 @@ def _table(loads: Sequence[LoadRecord]) -> str:
     return "\n".join(lines)
 
 
-def _duration(span: timedelta) -> str:
-    seconds = span.total_seconds()
+def _cost_lines(run: RunRecord) -> list[str]:
+    """Billed time, and what of it DMS worked; money only where the configuration has a price."""
+    billed = (
+        f"Billed      {_duration(run.billed_s)} of {run.instance_class}, "
+        f"{run.idle_share:.0%} of it with no task active"
+    )
+    if run.cost_usd is None or run.price_per_hour_usd is None:
+        return [billed]
+    always_on = run.price_per_hour_usd * 24
+    return [
+        billed,
+        f"Cost        {run.cost_usd:.4f} USD; always on, it would be {always_on:.2f} USD a day",
+    ]
+
+
+def _duration(seconds: float) -> str:
     return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.1f} minutes"
 
 
