@@ -33,8 +33,8 @@ class Aftermath:
         if delete:
             objects.delete_task()
             objects.delete_instance()
-        if delete or not kept:
-            self.checkpoints.lease(self.pipeline.name, owner).release()
+        # What it left is guarded by its tags; the lease of a run that is over would only mislead.
+        self.checkpoints.lease(self.pipeline.name, owner).end()
         self._mail(
             failure_mail(
                 pipeline=self.pipeline.name,

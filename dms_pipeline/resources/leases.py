@@ -57,7 +57,7 @@ class Lease:
         Raises:
             LoadError: if another run has it.
         """
-        present = self.holder()
+        present = self.holder(also_expired=True)
         if present is not None and present.run_id == self._run_id:
             self._source_end = present.source_end
             self._taken_at = present.taken_at.timestamp()
@@ -75,6 +75,13 @@ class Lease:
     def note_source_end(self, position: str) -> None:
         self._source_end = position
         self._write()
+
+    def end(self) -> None:
+        """Frees the lease of this run, which is over, and keeps its note for a repetition."""
+        holder = self.holder(also_expired=True)
+        if holder is not None and holder.run_id == self._run_id:
+            self._source_end = holder.source_end
+            self._write(expires_at=0)
 
     def release(self, *, force: bool = False) -> None:
         """Gives the lease back; one that another run holds stays, unless forced."""
@@ -95,7 +102,7 @@ class Lease:
         is_over = record.expires_at.timestamp() < self._clock()
         return None if is_over and not also_expired else record
 
-    def _write(self) -> None:
+    def _write(self, *, expires_at: int | None = None) -> None:
         now = self._clock()
         try:
             self._table.put_if(
@@ -104,7 +111,7 @@ class Lease:
                     "version": _VERSION,
                     "run_id": self._run_id,
                     "taken_at": str(self._taken_at),
-                    "expires_at": int(now + self._ttl_s),
+                    "expires_at": int(now + self._ttl_s) if expires_at is None else expires_at,
                     "source_end": self._source_end,
                 },
                 absent_or={"run_id": ("=", self._run_id), "expires_at": ("<", int(now))},

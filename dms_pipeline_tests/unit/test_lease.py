@@ -38,6 +38,19 @@ def test_reexecution_of_the_same_run_takes_it_again_and_finds_its_note(world):
     assert again.source_end == "mysql-bin.000001:4"
 
 
+def test_run_that_is_over_frees_the_lease_but_keeps_its_note_for_a_repetition(world):
+    first = world.lease("run-1")
+    first.take()
+    first.note_source_end("mysql-bin.000001:4")
+    world.lease("run-1").end()
+    assert world.lease("anybody").holder() is None
+    again = world.lease("run-1")
+    again.take()
+    assert again.source_end == "mysql-bin.000001:4"
+    again.end()
+    world.lease("run-2").take()
+
+
 def test_lease_of_a_dead_run_ends_by_itself(world):
     world.lease("run-1").take()
     world.lease_clock.now += 301
