@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from dms_pipeline.dms_objects import DmsObjects
+from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline.pipeline_config import PipelineConfig
-from dms_pipeline.report import Mail, expired_mail, failure_mail
+from dms_pipeline.report import (
+    Mail,
+    continued,
+    deleted,
+    expired_mail,
+    failure_mail,
+    remaining,
+    unknown_left,
+)
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
 from dms_pipeline.resources.notifier import NotifierResource
@@ -25,26 +34,26 @@ class Aftermath:
     notifier: NotifierResource
     say: Callable[[str], None]
 
-    def failed(self, *, job: str, run_id: str, owner: str, reason: str) -> None:
-        """Deletes what the run left if the pipeline wants that, and mails what became of it."""
-        objects = self._objects(owner)
-        kept = self._kept(objects)
-        delete = bool(kept) and self.pipeline.on_failure == "delete"
-        if delete:
-            objects.delete_task()
-            objects.delete_instance()
-        # What it left is guarded by its tags; the lease of a run that is over would only mislead.
-        self.checkpoints.lease(self.pipeline.name, owner).end()
-        self._mail(
-            failure_mail(
-                pipeline=self.pipeline.name,
-                job=job,
-                run_id=run_id,
-                reason=reason,
-                kept=kept,
-                deleted=delete,
-            )
+    def failed(self, *, job: str, run_id: str, owner: str, reason: str, goes_on: str = "") -> None:
+        """Deletes what the run left if the pipeline wants that, and mails what became of it.
+
+        Args:
+            job: the run's job.
+            run_id: the run.
+            owner: whose the instance, the task and the lease are.
+            reason: why it failed, in words.
+            goes_on: who continues the run, if anybody does. Then what it made is in use: it and
+                the lease stay as they are.
+        """
+        try:
+            left = self._left(self._objects(owner), goes_on)
+        except DmsPipelineError as error:
+            # The mail may be all that anybody sees of the failure; it is sent whatever else fails.
+            left = unknown_left(self.pipeline.name, str(error))
+        mail = failure_mail(
+            pipeline=self.pipeline.name, job=job, run_id=run_id, reason=reason, left=left
         )
+        self._mail(mail)
 
     def clean_up(self) -> None:
         """Leaves no instance, no task and no lease, whoever made them. The checkpoint stays."""
@@ -80,6 +89,19 @@ class Aftermath:
             say=self.say,
             force=force,
         )
+
+    def _left(self, objects: DmsObjects, goes_on: str) -> list[str]:
+        """What becomes of what the run has left, and what to do about it, in words."""
+        kept = self._kept(objects)
+        if goes_on:
+            return continued(goes_on, kept)
+        delete = bool(kept) and self.pipeline.on_failure == "delete"
+        if delete:
+            objects.delete_task()
+            objects.delete_instance()
+        # What it left is guarded by its tags; the lease of a run that is over would only mislead.
+        self.checkpoints.lease(self.pipeline.name, objects.run_id).end()
+        return deleted(self.pipeline.name) if delete else remaining(self.pipeline.name, kept)
 
     def _kept(self, objects: DmsObjects) -> list[str]:
         """What the run has left, in words."""

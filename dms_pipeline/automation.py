@@ -13,14 +13,21 @@ from dagster import (
 )
 
 from dms_pipeline.aftermath import Aftermath
-from dms_pipeline.failures import failures, owner, step_failure
+from dms_pipeline.failures import failures, owner, step_failure, was_interrupted, why_ended
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
 from dms_pipeline.resources.notifier import NotifierResource
 
 PIPELINE_TAG = "dms/pipeline"
+_IsOurs = Callable[[dg.DagsterRun, dg.DagsterRunStatus], bool]
 _JANITOR_INTERVAL_S = 600
+_ENDED = (
+    dg.DagsterRunStatus.SUCCESS,
+    dg.DagsterRunStatus.FAILURE,
+    dg.DagsterRunStatus.CANCELED,
+)
+_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
 
 
 def build_schedule(pipeline: PipelineConfig, *, job_name: str) -> dg.ScheduleDefinition:
@@ -47,11 +54,17 @@ def build_sensors(
     """The mails of failed and terminated runs, and the janitor; all on from the start.
 
     A run belongs to the pipeline by its tag, or by its tables: runs of "Materialize" have no tag.
+    Each run is mailed once, by the sensor of the status in which it has ended.
+
+    The status sensors answer nothing for runs of other pipelines: a SkipReason would end their tick
+    at that run, and beside a run that was mailed it is an error, after which Dagster repeats all.
     """
 
-    def is_ours(run: dg.DagsterRun) -> bool:
+    def is_ours(run: dg.DagsterRun, status: dg.DagsterRunStatus) -> bool:
         selected = run.asset_selection or frozenset()
-        return run.tags.get(PIPELINE_TAG) == pipeline.name or not selected.isdisjoint(tables)
+        is_pipelines = run.tags.get(PIPELINE_TAG) == pipeline.name
+        # A run whose worker and whose monitor ended it at once has been both FAILURE and CANCELED.
+        return run.status == status and (is_pipelines or not selected.isdisjoint(tables))
 
     return [
         _failure_sensor(pipeline, is_ours),
@@ -60,9 +73,7 @@ def build_sensors(
     ]
 
 
-def _failure_sensor(
-    pipeline: PipelineConfig, is_ours: Callable[[dg.DagsterRun], bool]
-) -> dg.SensorDefinition:
+def _failure_sensor(pipeline: PipelineConfig, is_ours: _IsOurs) -> dg.SensorDefinition:
     """Mails each failed run, also when its worker was killed: an op hook would not."""
 
     @dg.run_failure_sensor(
@@ -75,19 +86,15 @@ def _failure_sensor(
         dms: DmsResource,
         checkpoints: CheckpointsResource,
         notifier: NotifierResource,
-    ) -> dg.SkipReason | None:
-        if not is_ours(context.dagster_run):
-            return dg.SkipReason(f"not a run of {pipeline.name}")
-        after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
-        _report(after, context.dagster_run, _failure_reason(context))
-        return None
+    ) -> None:
+        if is_ours(context.dagster_run, dg.DagsterRunStatus.FAILURE):
+            after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
+            _report(after, context, _failure_reason(context))
 
     return failure_sensor
 
 
-def _cancel_sensor(
-    pipeline: PipelineConfig, is_ours: Callable[[dg.DagsterRun], bool]
-) -> dg.SensorDefinition:
+def _cancel_sensor(pipeline: PipelineConfig, is_ours: _IsOurs) -> dg.SensorDefinition:
     """Mails each run that was terminated."""
 
     @dg.run_status_sensor(
@@ -101,12 +108,11 @@ def _cancel_sensor(
         dms: DmsResource,
         checkpoints: CheckpointsResource,
         notifier: NotifierResource,
-    ) -> dg.SkipReason | None:
-        if not is_ours(context.dagster_run):
-            return dg.SkipReason(f"not a run of {pipeline.name}")
-        after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
-        _report(after, context.dagster_run, "the run was terminated")
-        return None
+    ) -> None:
+        if is_ours(context.dagster_run, dg.DagsterRunStatus.CANCELED):
+            after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
+            reason = why_ended(context.instance, context.dagster_run, "The run was terminated.")
+            _report(after, context, reason)
 
     return cancel_sensor
 
@@ -134,16 +140,34 @@ def _janitor(pipeline: PipelineConfig) -> dg.SensorDefinition:
     return janitor
 
 
-def _report(after: Aftermath, run: dg.DagsterRun, reason: str) -> None:
+def _report(after: Aftermath, context: RunStatusSensorContext, reason: str) -> None:
+    run = context.dagster_run
+    after.failed(
+        job=run.job_name,
+        run_id=run.run_id,
+        owner=owner(run),
+        reason=reason,
+        goes_on=_who_goes_on(context.instance, run),
+    )
+
+
+def _who_goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Who continues the run: a sensor comes late, the run may have been re-executed meanwhile."""
     if run.tags.get("dagster/will_retry") == "true":
-        reason += "\nDagster retries it by itself."
-    after.failed(job=run.job_name, run_id=run.run_id, owner=owner(run), reason=reason)
+        return "Dagster re-executes it by itself."
+    group = {"dagster/root_run_id": owner(run)}
+    later = instance.get_runs(dg.RunsFilter(tags=group, statuses=_UNFINISHED), limit=1)
+    if later:
+        return f"It has been re-executed as run {later[0].run_id}, which has not ended."
+    return ""
 
 
 def _failure_reason(context: RunFailureSensorContext) -> str:
-    """The step that failed and why; what Dagster says of the run if no step did."""
-    reasons = "\n".join(map(step_failure, context.get_step_failure_events()))
-    return reasons or str(context.failure_event.message)
+    """The step that failed and why; what Dagster says of the run if no step failed by itself."""
+    events = context.get_step_failure_events()
+    reasons = "\n".join(step_failure(event) for event in events if not was_interrupted(event))
+    said = str(context.failure_event.message)
+    return reasons or why_ended(context.instance, context.dagster_run, said)
 
 
 def build_cleanup_job(pipeline: PipelineConfig) -> dg.JobDefinition:

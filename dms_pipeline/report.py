@@ -44,20 +44,8 @@ def success_mail(
     return Mail(subject=f"{record.pipeline} loaded: {summary}", text="\n".join(lines))
 
 
-def failure_mail(
-    *, pipeline: str, job: str, run_id: str, reason: str, kept: Sequence[str], deleted: bool
-) -> Mail:
-    """Why a run failed, what of it is left, and what to do about it."""
-    left = ["Nothing of it is left on AWS."]
-    if deleted:
-        left = ["What it had made on AWS was deleted (on_failure: delete)."]
-    elif kept:
-        left = [
-            *kept,
-            "",
-            "When the cause is mended, re-execute the run from its failure in the UI, or remove",
-            f"what is left with `dms-pipeline cleanup {pipeline}` and run again.",
-        ]
+def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str, left: Sequence[str]) -> Mail:
+    """Why a run failed, and what is ``left`` of it: one of the four texts below."""
     return Mail(
         subject=f"{pipeline}: {job} failed",
         text="\n".join(
@@ -73,6 +61,42 @@ def failure_mail(
             ]
         ),
     )
+
+
+def remaining(pipeline: str, kept: Sequence[str]) -> list[str]:
+    """A failed run's objects are there, and wait for somebody."""
+    if not kept:
+        return ["Nothing of it is left on AWS."]
+    return [
+        *kept,
+        "",
+        "When the cause is mended, re-execute the run from its failure in the UI, or remove",
+        f"what is left with `dms-pipeline cleanup {pipeline}` and run again.",
+    ]
+
+
+def deleted(pipeline: str) -> list[str]:
+    """A failed run's objects were deleted, as its pipeline wants."""
+    return [
+        "What it had made on AWS was deleted (on_failure: delete). When the cause is mended, run",
+        f"again: `dms-pipeline run {pipeline} incremental`, or re-execute all steps in the UI.",
+    ]
+
+
+def continued(goes_on: str, kept: Sequence[str]) -> list[str]:
+    """A failed run's objects have been taken over."""
+    in_use = "It takes over what is left on AWS." if kept else "Nothing of it is left on AWS."
+    return [f"{goes_on} {in_use} There is nothing to do unless that fails too."]
+
+
+def unknown_left(pipeline: str, trouble: str) -> list[str]:
+    """A failed run's objects could not be seen or deleted."""
+    return [
+        "It may have left an instance and a task, which are billed; looking for them failed:",
+        trouble,
+        "",
+        f"Once AWS answers again, remove them with `dms-pipeline cleanup {pipeline}`.",
+    ]
 
 
 def expired_mail(*, pipeline: str, removed: Sequence[str]) -> Mail:

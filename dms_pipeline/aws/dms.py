@@ -154,18 +154,26 @@ class DmsClient:
     def put_endpoint(
         self, identifier: str, *, kind: Literal["source", "target"], settings: Mapping[str, Any]
     ) -> None:
-        """Creates the endpoint, or gives the one there these settings (as CreateEndpoint)."""
-        present = self.find_endpoint(identifier)
+        """Creates the endpoint, or gives the one there these settings (as CreateEndpoint).
+
+        One that a running task uses cannot be changed; that is an error only if it differs.
+        """
         request: dict[str, Any] = {
             "EndpointIdentifier": identifier,
             "EndpointType": kind,
             **settings,
         }
+        present = self._find("describe_endpoints", "Endpoints", ("endpoint-id", identifier))
         with aws_errors(f"the endpoint {identifier}"):
-            if present:
-                self._client.modify_endpoint(EndpointArn=present.arn, **request)
-            else:
+            if present is None:
                 self._client.create_endpoint(**request)
+                return
+            try:
+                self._client.modify_endpoint(EndpointArn=present["EndpointArn"], **request)
+            except ClientError as error:
+                is_busy = error_code(error) == "InvalidResourceStateFault"
+                if not is_busy or not _has_settings(present, settings):
+                    raise
 
     def test_connection(self, instance: ReplicationInstance, endpoint: Endpoint) -> None:
         subject = f"TestConnection of {endpoint.identifier} from {instance.identifier}"
@@ -282,6 +290,14 @@ class DmsClient:
                     return []
                 raise
         return list(response[result])
+
+
+def _has_settings(endpoint: Mapping[str, Any], settings: Mapping[str, Any]) -> bool:
+    """Whether the endpoint has these settings, as far as DMS shows them: not the password."""
+    shown = {name: value for name, value in settings.items() if name != "Password"}
+    return all(
+        str(endpoint.get(name, "")).lower() == str(value).lower() for name, value in shown.items()
+    )
 
 
 @contextmanager

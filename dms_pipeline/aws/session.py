@@ -12,6 +12,17 @@ from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionEr
 
 from dms_pipeline.errors import AwsError
 
+_BAD_CREDENTIALS = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "RequestExpired",
+        "UnrecognizedClientException",
+    }
+)
+_RENEW = "Renew the AWS credentials of this process, for example with `aws sso login`"
+
 
 @dataclass(frozen=True, slots=True)
 class AwsAccess:
@@ -60,7 +71,8 @@ def aws_errors(action: str) -> Iterator[None]:
     except ClientError as error:
         fault = error.response.get("Error", {})
         code, message = fault.get("Code", "unknown"), fault.get("Message", str(error))
-        raise AwsError(f"AWS refused {action}: {code}: {message}") from error
+        remedy = f". {_RENEW}" if code in _BAD_CREDENTIALS else ""
+        raise AwsError(f"AWS refused {action}: {code}: {message}{remedy}") from error
     except EndpointConnectionError as error:
         raise AwsError(
             f"AWS did not answer {action}: {error}. "

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from werkzeug.test import Client
 
 from dms_pipeline.aftermath import Aftermath
 from dms_pipeline_tests.a_pipeline import NAME, World, a_world
@@ -121,3 +122,24 @@ def test_janitor_touches_nothing_while_a_run_holds_the_lease(world):
     after, _ = aftermath(world)
     assert not after.remove_expired()
     assert world.dms.find_instance(NAME) is not None
+
+
+def test_run_that_goes_on_is_mailed_and_keeps_what_it_made_and_its_lease(world):
+    world.prepare("run-1")
+    after, mailbox = aftermath(world, on_failure="delete")
+    after.failed(job="j", run_id="run-1", owner="run-1", reason="x", goes_on="Dagster retries it.")
+    assert world.dms.find_task(NAME) is not None
+    assert world.dms.find_instance(NAME) is not None
+    assert world.lease("anybody").holder().run_id == "run-1"
+    assert "Dagster retries it. It takes over" in mailbox.mails[0][1]
+
+
+def test_failure_is_mailed_also_when_dms_does_not_answer(world):
+    world.prepare("run-1")
+    after, mailbox = aftermath(world)
+    expired = {"kind": "request-refused", "code": "ExpiredTokenException"}
+    assert Client(world.app).put("/_faults", json=[expired]).status_code == 200
+    fail(after)
+    [(_, text)] = mailbox.mails
+    for words in ("no disk", "It may have left", "ExpiredTokenException", "cleanup studentdb"):
+        assert words in text

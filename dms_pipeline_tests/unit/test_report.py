@@ -6,7 +6,7 @@ import pytest
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord, TableLoad
-from dms_pipeline.report import failure_mail, success_mail
+from dms_pipeline.report import continued, deleted, failure_mail, remaining, success_mail
 
 MOMENT = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
 RECORD = CheckpointRecord(
@@ -55,8 +55,7 @@ def test_failure_mail_has_reason_what_is_left_and_the_remedy():
         job="shop_incremental_load",
         run_id="r",
         reason="no disk",
-        kept=["The instance is kept."],
-        deleted=False,
+        left=remaining("shop", ["The instance is kept."]),
     )
     assert mail.subject == "shop: shop_incremental_load failed"
     for words in ("no disk", "The instance is kept.", "dms-pipeline cleanup shop"):
@@ -64,12 +63,14 @@ def test_failure_mail_has_reason_what_is_left_and_the_remedy():
 
 
 @pytest.mark.parametrize(
-    ("kept", "deleted", "words"),
-    [([], False, "Nothing of it is left on AWS."), (["The task"], True, "was deleted (on_failure")],
+    ("left", "words"),
+    [
+        (remaining("shop", []), "Nothing of it is left on AWS."),
+        (deleted("shop"), "was deleted (on_failure"),
+        (continued("Somebody goes on.", ["The task"]), "Somebody goes on. It takes over"),
+    ],
 )
-def test_failure_mail_asks_for_no_cleanup_where_nothing_is_left(kept, deleted, words):
-    mail = failure_mail(
-        pipeline="shop", job="j", run_id="r", reason="x", kept=kept, deleted=deleted
-    )
+def test_failure_mail_asks_for_no_cleanup_where_nothing_waits_for_it(left, words):
+    mail = failure_mail(pipeline="shop", job="j", run_id="r", reason="x", left=left)
     assert words in mail.text
     assert "cleanup" not in mail.text
