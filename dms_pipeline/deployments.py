@@ -51,11 +51,15 @@ class Deployment:
         return NotifierResource(aws=self.aws, topic=self.topic)
 
     def dms(self) -> DmsResource:
-        pacing: dict[str, Any] = {
-            "poll_interval_s": self.poll_interval_s,
-            "drain_window_s": self.drain_window_s,
-        }
-        return DmsResource(aws=self.aws, **pacing)
+        return DmsResource(
+            aws=self.aws, poll_interval_s=self.poll_interval_s, drain_window_s=self.drain_window_s
+        )
+
+    def source(self) -> SourceResource:
+        return SourceResource(aws=self.aws)
+
+    def target(self) -> TargetResource:
+        return TargetResource(aws=self.aws)
 
     def resources(self) -> dict[str, Any]:
         """Dagster's resources by the names that ops and checks ask for."""
@@ -64,8 +68,8 @@ class Deployment:
             "checkpoints": self.checkpoints(),
             "load_metrics": self.load_metrics(),
             "notifier": self.notifier(),
-            "source": SourceResource(aws=self.aws),
-            "target": TargetResource(aws=self.aws),
+            "source": self.source(),
+            "target": self.target(),
         }
 
 

@@ -1,5 +1,6 @@
 """One pipeline's configuration -> everything Dagster shows of it."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -9,10 +10,11 @@ from dms_pipeline.assets import build_tables
 from dms_pipeline.automation import (
     PIPELINE_TAG,
     build_cleanup_job,
-    build_failure_sensor,
     build_schedule,
+    build_sensors,
 )
 from dms_pipeline.checks import build_row_count_check
+from dms_pipeline.errors import ConfigError
 from dms_pipeline.ops import MigrationTypeName
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.translator import TableTranslator, refuse_collisions
@@ -56,8 +58,24 @@ def build_pipeline(
             build_cleanup_job(pipeline),
         ],
         schedules=[build_schedule(pipeline, job_name=job_name(pipeline.name, "incremental"))],
-        sensors=[build_failure_sensor(pipeline)],
+        sensors=build_sensors(pipeline, [spec.key for spec in specs.values()]),
     )
+
+
+def build_broken_pipeline(name: str, error: ConfigError) -> dg.Definitions:
+    """For a pipeline that cannot be loaded: a job of its name that fails with the reason."""
+    safe_name = re.sub(r"[^A-Za-z0-9_]", "_", name)
+    reason = str(error)
+
+    @dg.op(name=f"{safe_name}__configuration")
+    def configuration() -> None:
+        raise dg.Failure(description=reason, allow_retries=False)
+
+    @dg.job(name=job_name(safe_name, "incremental"), description=f"NOT LOADED. {reason}")
+    def broken_job() -> None:
+        configuration.alias("configuration")()
+
+    return dg.Definitions(jobs=[broken_job])
 
 
 def job_name(pipeline: str, kind: LoadKind) -> str:

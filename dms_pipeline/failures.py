@@ -16,6 +16,11 @@ def failures() -> Iterator[None]:
         raise dg.Failure(description=str(error), allow_retries=False) from error
 
 
+def owner(run: dg.DagsterRun) -> str:
+    """Whose an instance, a task or a lease is: a run and all its re-executions are one owner."""
+    return run.root_run_id or run.run_id
+
+
 def step_failure(event: dg.DagsterEvent) -> str:
     """The step that failed, and why, without a traceback."""
     data = event.step_failure_data

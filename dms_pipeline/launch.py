@@ -5,7 +5,6 @@ launches, is sent here.
 """
 
 import logging
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,13 +12,13 @@ from pathlib import Path
 import dagster as dg
 from dagster import InitLoggerContext
 
+from dms_pipeline.aftermath import Aftermath
 from dms_pipeline.automation import PIPELINE_TAG
 from dms_pipeline.deployments import Deployment
 from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline.factory import LoadKind, build_pipeline, job_name, run_config
 from dms_pipeline.failures import step_failure
 from dms_pipeline.pipeline_config import load_pipeline
-from dms_pipeline.report import Mail, failure_mail
 
 _DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
 
@@ -59,6 +58,7 @@ def run_load(
 
     Raises:
         ConfigError: if there is no such pipeline, or its configuration is wrong.
+        StackError: if this is the local deployment and its stack was never started.
     """
     return _run(
         deployment,
@@ -75,10 +75,13 @@ def run_cleanup(deployment: Deployment, pipeline: str, *, say: Callable[[str], N
 
 
 def prepare_dagster_home(home: Path) -> Path:
-    """The folder in which Dagster keeps its runs, with our dagster.yaml unless it has one."""
+    """Dagster's own folder; it uses our dagster.yaml unless it has one of its own."""
     home.mkdir(parents=True, exist_ok=True)
-    if not (home / "dagster.yaml").exists() and _DAGSTER_YAML.is_file():
-        shutil.copy(_DAGSTER_YAML, home)
+    link = home / "dagster.yaml"
+    if not link.exists() and _DAGSTER_YAML.is_file():
+        # There may be a link to where the project was before it was moved.
+        link.unlink(missing_ok=True)
+        link.symlink_to(_DAGSTER_YAML)
     return home
 
 
@@ -90,14 +93,17 @@ def _run(
     config: dict[str, object],
     say: Callable[[str], None],
 ) -> RunOutcome:
+    config_of = load_pipeline(deployment.pipelines, pipeline)
     definitions = dg.Definitions.merge(
-        build_pipeline(load_pipeline(deployment.pipelines, pipeline)),
+        build_pipeline(config_of),
         dg.Definitions(
             resources=deployment.resources(),
             executor=dg.in_process_executor,
             loggers={"progress": _progress_logger(say)},
         ),
     )
+    # First of all: a local stack that was never started has no folder to keep the run in.
+    deployment.aws.access()
     home = prepare_dagster_home(deployment.dagster_home)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         result = definitions.resolve_job_def(job).execute_in_process(
@@ -117,8 +123,10 @@ def _run(
     )
     failure = "" if result.success else _reason(result, checks)
     if failure:
-        mail = failure_mail(pipeline=pipeline, job=job, run_id=result.run_id, reason=failure)
-        _send(mail, deployment, say)
+        after = Aftermath(
+            config_of, deployment.dms(), deployment.checkpoints(), deployment.notifier(), say
+        )
+        _follow_up(after, job, result.run_id, failure)
     return RunOutcome(result.run_id, failure, checks)
 
 
@@ -132,11 +140,11 @@ def _reason(result: dg.ExecuteInProcessResult, checks: tuple[CheckOutcome, ...])
     return "Dagster did not say why; look at the run in its UI"
 
 
-def _send(mail: Mail, deployment: Deployment, say: Callable[[str], None]) -> None:
+def _follow_up(after: Aftermath, job: str, run_id: str, reason: str) -> None:
     try:
-        deployment.notifier().notify(subject=mail.subject, message=mail.text)
+        after.failed(job=job, run_id=run_id, owner=run_id, reason=reason)
     except DmsPipelineError as error:
-        say(f"the failure could not be mailed: {error}")
+        after.say(f"the failure could not be mailed: {error}")
 
 
 def _progress_logger(say: Callable[[str], None]) -> dg.LoggerDefinition:
@@ -145,7 +153,8 @@ def _progress_logger(say: Callable[[str], None]) -> dg.LoggerDefinition:
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
             meta = getattr(record, "dagster_meta", {})
-            if meta.get("dagster_event") is None:
+            # Dagster's own lines are events, or errors about the steps that a failure skips.
+            if meta.get("dagster_event") is None and record.levelno < logging.ERROR:
                 say(str(meta.get("orig_message", record.getMessage())))
 
     def progress(_context: InitLoggerContext) -> logging.Logger:

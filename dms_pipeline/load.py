@@ -1,42 +1,44 @@
 """One load of one pipeline: from nothing running to everything recorded and gone.
 
 Each step looks first, adopts what an earlier try of the same run already made, and only then acts,
-so a step may be repeated after a crash at any point. Objects are found by identifiers that depend
-on the pipeline alone; the tag ``run_id`` tells whose they are. No step hands a value to the next:
-what has to outlive a step lies in DMS until it is recorded, and in DynamoDB after that.
+so a step may be repeated after a crash at any point. No step hands a value to the next: what has
+to outlive a step lies in DMS and in the lease until it is recorded, and in DynamoDB after that.
 """
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from dms_pipeline.aws.dms import (
-    DmsClient,
     Endpoint,
     MigrationType,
-    ReplicationInstance,
     ReplicationTask,
+    StartType,
     TableStatistics,
 )
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
+from dms_pipeline.dms_objects import WARM, DmsObjects
 from dms_pipeline.errors import BinlogError, LoadError
+from dms_pipeline.instance_choice import choose_instance, price_of
 from dms_pipeline.pipeline_config import PipelineConfig
-from dms_pipeline.records import CheckpointRecord, LoadRecord, TableLoad
+from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord, TableLoad
 from dms_pipeline.resources.checkpoints import CheckpointStore
+from dms_pipeline.resources.leases import Lease
 from dms_pipeline.resources.load_metrics import LoadMetrics
 from dms_pipeline.resources.source import MySQLSource
+from dms_pipeline.resources.target import PostgresTarget
 from dms_pipeline.task_outcome import (
     FINAL_STATES,
+    refuse_apply_exceptions,
     refuse_table_errors,
     refuse_unexpected_stop,
     stop_reason,
+    stopped_as_told,
 )
-from dms_pipeline.waiting import Pacing, wait_until
 
-_GONE = "gone"
 _BROKEN_INSTANCE = frozenset(
     {
         "failed",
@@ -49,126 +51,113 @@ _BROKEN_INSTANCE = frozenset(
 )
 
 
-def identifier(pipeline: str) -> str:
-    """The DMS identifier of a pipeline's instance, and of its task."""
-    return f"dms-pipeline-{pipeline.replace('_', '-')}"
-
-
 @dataclass(frozen=True, slots=True)
 class Load:
-    """One run's hold on DMS.
-
-    ``run_id`` is the same for a run and its re-executions; ``force`` lets cleanup delete what
-    others left.
-    """
+    """One run's work on a pipeline."""
 
     pipeline: PipelineConfig
-    run_id: str
-    dms: DmsClient
-    pacing: Pacing
-    say: Callable[[str], None]
-    force: bool = False
+    objects: DmsObjects
+    checkpoints: CheckpointStore
+    metrics: LoadMetrics
+    lease: Lease
 
     @property
-    def identifier(self) -> str:
-        return identifier(self.pipeline.name)
+    def is_recorded(self) -> bool:
+        """Whether this run has loaded already: a repetition then creates nothing that is billed."""
+        latest = self.checkpoints.latest(self.pipeline.name)
+        return latest is not None and latest.run_id == self.objects.run_id
 
-    def create_instance(self) -> ReplicationInstance:
+    def create_instance(self) -> None:
         """Leaves an instance of this run that is available."""
-        instance = self.dms.find_instance(self.identifier)
+        if self.is_recorded:
+            return
+        self.lease.take()
+        instance = self.objects.dms.find_instance(self.objects.identifier)
         if instance is None:
-            wanted = self.pipeline.instance
-            self.say(f"creating the replication instance {self.identifier}")
-            self.dms.create_instance(
-                self.identifier,
-                instance_class=wanted.instance_class,
-                allocated_storage_gb=wanted.allocated_storage_gb,
-                engine_version=wanted.engine_version,
-                multi_az=wanted.multi_az,
-                subnet_group=wanted.subnet_group,
-                security_groups=wanted.security_groups,
-                tags=self._tags(),
-            )
-        else:
-            self._refuse_foreign("instance", instance.arn)
-        status = self._wait_for_instance(
+            self._create_instance()
+            # Also after creating: a repeated call may have met what another run made meanwhile.
+            instance = self.objects.instance()
+        self.objects.adopt_instance(instance, self._tags())
+        status = self.objects.await_instance(
             lambda seen: seen == "available" or seen in _BROKEN_INSTANCE
         )
         if status != "available":
             raise LoadError(
-                f"the replication instance {self.identifier} is {status}, not available"
+                f"the replication instance {self.objects.identifier} is {status}, not available"
             )
-        return self._instance()
 
     def test_connections(self) -> None:
         """Leaves both endpoints tested from this run's instance: DMS starts no task without that.
 
         An instance that cannot connect holds nothing to look into, so it is deleted.
         """
-        instance = self._instance()
+        if self.is_recorded:
+            return
+        self.lease.take()
+        instance = self.objects.instance()
         for endpoint in self._endpoints():
-            failure = self._test_connection(instance, endpoint)
+            failure = self.objects.await_connection(instance, endpoint)
             if failure:
-                self.delete_instance()
+                self.objects.delete_instance()
+                self.lease.release()
                 raise LoadError(
                     f"DMS cannot connect to the {endpoint.kind} endpoint {endpoint.identifier}: "
                     f"{failure}. Correct the endpoint and run again; the instance was deleted."
                 )
 
-    def create_task(
-        self, migration_type: MigrationType, checkpoint: CheckpointRecord | None
-    ) -> ReplicationTask:
-        """Leaves a task of this run, ready to load from ``checkpoint`` on, or already started."""
-        task = self.dms.find_task(self.identifier)
+    def create_task(self, migration_type: MigrationType) -> None:
+        """Leaves a task of this run, ready to load from the checkpoint on, or already started."""
+        if self.is_recorded:
+            return
+        self.lease.take()
+        task = self.objects.dms.find_task(self.objects.identifier)
         if task is None:
-            source, target = self._endpoints()
-            self.say(f"creating the replication task {self.identifier} ({migration_type})")
-            self.dms.create_task(
-                self.identifier,
-                instance=self._instance(),
-                source=source,
-                target=target,
-                migration_type=migration_type,
-                table_mappings=self.pipeline.table_mappings,
-                task_settings=_settings_for(self.pipeline.task_settings, migration_type),
-                cdc_start_position=checkpoint.checkpoint if checkpoint else None,
-                tags=self._tags(),
-            )
-        else:
-            self._refuse_foreign("task", task.arn)
-        self._wait_for_task(lambda seen: seen not in ("creating", "modifying", "testing"))
-        return self._task()
+            self._create_task(migration_type)
+            task = self.objects.task()
+        self.objects.adopt_task(task)
+        self.objects.await_task(lambda seen: seen not in ("creating", "modifying", "testing"))
 
     def run_task(self, source: MySQLSource) -> None:
-        """Leaves the task stopped where it was told to, all read that was there at its start."""
-        task = self._task()
-        end = source.end()
-        extensions = 0
+        """Leaves the task stopped where it was told to, all read that was there at its start.
+
+        A task that an earlier try of this run left failed or stopped is resumed.
+        """
+        if self.is_recorded:
+            return
+        self.lease.take()
+        end = self._source_end(source)
+        task = self.objects.task()
         if task.status == "ready":
             self._start(task, resume=False)
-        while True:
-            self._wait_for_task(FINAL_STATES.__contains__, for_ever=True)
-            task = self._task()
-            refuse_unexpected_stop(task)
-            if task.migration_type != "cdc" or _reached(task, end) is not False:
-                return
-            if extensions == self.pacing.max_extensions:
-                self.say(f"the load ends before {end}; the next load carries on from there")
+        elif task.status in ("stopped", "failed") and not stopped_as_told(task):
+            self._start(task, resume=True)
+        extensions = 0
+        while self._is_behind(task := self._await_stop(), end):
+            stop = self.pipeline.stop
+            if stop.when_behind == "fail":
+                raise LoadError(
+                    f"the load of {self.pipeline.name} stopped before {end}, where the source was "
+                    "at its start; give it a longer stop.window_s"
+                )
+            if stop.when_behind == "carry_over" or extensions == stop.max_extensions:
+                self.objects.say(f"behind {end}: the next load carries on from there")
                 return
             extensions += 1
-            self.say(f"not yet at {end}, where the source was at the start: extending the load")
+            self.objects.say(f"not yet at {end}, where the source was at the start: extending")
             self._start(task, resume=True)
 
-    def record_load(
-        self, source: MySQLSource, checkpoints: CheckpointStore, metrics: LoadMetrics
-    ) -> CheckpointRecord:
+    def record_load(self, source: MySQLSource, target: PostgresTarget) -> CheckpointRecord:
         """Stores the counters of every table, then the checkpoint that they lead to."""
-        latest = checkpoints.latest(self.pipeline.name)
-        if latest is not None and latest.run_id == self.run_id:
+        latest = self.checkpoints.latest(self.pipeline.name)
+        if latest is not None and latest.run_id == self.objects.run_id:
             return latest
-        task = self._task()
-        statistics = self.dms.table_statistics(task)
+        self.lease.take()
+        task = self.objects.task()
+        self._refuse_unexpected_stop(task)
+        statistics = self.objects.dms.table_statistics(task)
         refuse_table_errors(task, statistics, (table.source for table in self.pipeline.tables))
+        schema = _control_schema(self.pipeline.task_settings)
+        refuse_apply_exceptions(task, target.apply_exceptions(task.resource_id, schema=schema))
         is_cdc = task.migration_type == "cdc"
         if is_cdc and (latest is None or latest.checkpoint != task.cdc_start_position):
             raise LoadError(
@@ -176,168 +165,186 @@ class Load:
                 "nothing was recorded. Clean up and run again."
             )
         record = self._record(task, source)
-        metrics.put(
-            LoadRecord(self.pipeline.name, record.started_at, self.run_id, _counts(row))
+        self.metrics.put(
+            LoadRecord(self.pipeline.name, record.started_at, self.objects.run_id, _counts(row))
             for row in statistics
         )
-        return checkpoints.advance(record, seen=latest, may_go_back=not is_cdc)
+        return self.checkpoints.advance(record, seen=latest, may_go_back=not is_cdc)
 
     def delete_task(self) -> None:
-        """Leaves no task, stopping it first where it still runs."""
-        task = self.dms.find_task(self.identifier)
-        if task is not None and task.status != "deleting":
-            self._refuse_foreign("task", task.arn)
-            if task.status == "starting":
-                self._wait_for_task(lambda seen: seen != "starting")
-                task = self._task()
-            if task.status == "running":
-                self.dms.stop_task(task)
-            self._wait_for_task(lambda seen: seen not in ("creating", "stopping", "running"))
-            self.dms.delete_task(task)
-        self._wait_for_task(lambda seen: seen == _GONE)
+        """Leaves no task."""
+        self.lease.take()
+        self.objects.delete_task()
 
-    def delete_instance(self) -> None:
-        """Leaves no instance; from here on nothing is billed."""
-        instance = self.dms.find_instance(self.identifier)
-        if instance is not None and instance.status != "deleting":
-            self._refuse_foreign("instance", instance.arn)
-            self._wait_for_instance(lambda seen: seen not in ("creating", "modifying"))
-            self.dms.delete_instance(instance)
-        self._wait_for_instance(lambda seen: seen == _GONE)
+    def delete_instance(self) -> RunRecord:
+        """Leaves no instance but a warm one; records what was billed, and gives the lease back."""
+        self.lease.take()
+        record = self.checkpoints.latest(self.pipeline.name)
+        if record is None or record.run_id != self.objects.run_id:
+            raise LoadError(f"this run has recorded no load of {self.pipeline.name}")
+        if self.pipeline.instance.mode != WARM:
+            self.objects.delete_instance()
+        run = self.metrics.run_of(self.pipeline.name, record.started_at)
+        if run is None:
+            run = self._run_record(record)
+            self.metrics.put_run(run)
+        self.lease.release()
+        return run
 
-    def _start(self, task: ReplicationTask, *, resume: bool) -> None:
-        stop = None
-        if task.migration_type == "cdc":
-            window = self.pipeline.drain_window_s or self.pacing.drain_window_s
-            moment = datetime.fromtimestamp(math.ceil(self.pacing.clock() + window), UTC)
-            stop = f"server_time:{moment:%Y-%m-%dT%H:%M:%S}"
-        self.say(f"starting the task{f', which stops at {stop} (UTC)' if stop else ''}")
-        self.dms.start_task(
-            task,
-            "resume-processing" if resume else "start-replication",
-            cdc_stop_position=stop,
+    def _create_instance(self) -> None:
+        config = self.pipeline.instance
+        zone = self.pipeline.schedule.timezone
+        instance_class = choose_instance(config, self._now(), timezone=zone)
+        self.objects.say(
+            f"creating the replication instance {self.objects.identifier} ({instance_class})"
+        )
+        self.objects.dms.create_instance(
+            self.objects.identifier,
+            instance_class=instance_class,
+            allocated_storage_gb=config.allocated_storage_gb,
+            engine_version=config.engine_version,
+            multi_az=config.multi_az,
+            subnet_group=config.subnet_group,
+            security_groups=config.security_groups,
+            tags={**self._tags(), "mode": config.mode},
         )
 
+    def _create_task(self, migration_type: MigrationType) -> None:
+        source, target = self._endpoints()
+        start = None
+        if migration_type == "cdc":
+            latest = self.checkpoints.latest(self.pipeline.name)
+            if latest is None:
+                raise LoadError(f"{self.pipeline.name} has no checkpoint to load from")
+            start = latest.checkpoint
+        self.objects.say(
+            f"creating the replication task {self.objects.identifier} ({migration_type})"
+        )
+        self.objects.dms.create_task(
+            self.objects.identifier,
+            instance=self.objects.instance(),
+            source=source,
+            target=target,
+            migration_type=migration_type,
+            table_mappings=self.pipeline.table_mappings,
+            task_settings=_settings_for(self.pipeline.task_settings, migration_type),
+            cdc_start_position=start,
+            tags=self._tags(),
+        )
+
+    def _source_end(self, source: MySQLSource) -> BinlogPosition:
+        """Where the source ended when this run first started its task, in whichever try."""
+        if not self.lease.source_end:
+            self.lease.note_source_end(str(source.end()))
+        return parse_checkpoint(self.lease.source_end)
+
+    def _await_stop(self) -> ReplicationTask:
+        """The task once it has ended. A stop at a commit time is helped along on an idle source."""
+        deadline = self.objects.pacing.clock() + self._window_s()
+        if self.pipeline.stop.at == "commit_time":
+            self.objects.await_task(
+                lambda seen: (
+                    seen in FINAL_STATES
+                    or (seen == "running" and self.objects.pacing.clock() >= deadline)
+                ),
+                for_ever=True,
+            )
+            task = self.objects.task()
+            if task.status == "running" and task.migration_type == "cdc":
+                self.objects.say("no later commit on the source within the window: stopping")
+                self.objects.dms.stop_task(task)
+        self.objects.await_task(FINAL_STATES.__contains__, for_ever=True)
+        task = self.objects.task()
+        self._refuse_unexpected_stop(task)
+        return task
+
+    def _refuse_unexpected_stop(self, task: ReplicationTask) -> None:
+        # A stop at a commit time is helped along by hand, which DMS reports as a normal stop.
+        refuse_unexpected_stop(task, may_be_stopped=self.pipeline.stop.at == "commit_time")
+
+    def _is_behind(self, task: ReplicationTask, end: BinlogPosition) -> bool:
+        """Whether the load certainly missed something; an unreadable checkpoint proves nothing."""
+        if task.migration_type != "cdc":
+            return False
+        try:
+            return parse_checkpoint(task.recovery_checkpoint) < end
+        except BinlogError:
+            return False
+
+    def _start(self, task: ReplicationTask, *, resume: bool) -> None:
+        is_cdc = task.migration_type == "cdc"
+        stop = self._stop_position() if is_cdc else None
+        self.objects.say(f"starting the task{f', which stops at {stop} (UTC)' if stop else ''}")
+        # A full load that broke off begins again: nothing of it was recorded.
+        again: StartType = "resume-processing" if is_cdc else "reload-target"
+        start: StartType = again if resume else "start-replication"
+        self.objects.dms.start_task(task, start, cdc_stop_position=stop)
+
+    def _stop_position(self) -> str:
+        window = 0 if self.pipeline.stop.at == "commit_time" else self._window_s()
+        moment = datetime.fromtimestamp(math.ceil(self.objects.pacing.clock() + window), UTC)
+        return f"{self.pipeline.stop.at}:{moment:%Y-%m-%dT%H:%M:%S}"
+
+    def _window_s(self) -> int:
+        return self.pipeline.stop.window_s or self.objects.pacing.drain_window_s
+
     def _record(self, task: ReplicationTask, source: MySQLSource) -> CheckpointRecord:
-        server = source.server()
-        instance = self._instance()
-        now = datetime.fromtimestamp(self.pacing.clock(), UTC)
+        instance = self.objects.instance()
+        now = self._now()
         return CheckpointRecord(
             pipeline=self.pipeline.name,
             sequence=0,
             checkpoint=task.recovery_checkpoint,
-            run_id=self.run_id,
+            run_id=self.objects.run_id,
             task_arn=task.arn,
             stop_reason=stop_reason(task),
-            source_server=server.identity,
+            source_server=source.server().identity,
             instance_class=instance.instance_class,
             instance_created_at=instance.created_at,
             started_at=task.created_at or now,
             stopped_at=task.stopped_at or now,
+            active_s=(task.stopped_at - task.started_at).total_seconds()
+            if task.stopped_at and task.started_at
+            else 0.0,
+            behind=self._lag(task),
         )
 
-    def _test_connection(self, instance: ReplicationInstance, endpoint: Endpoint) -> str:
-        """Why the endpoint cannot be reached; empty when it can."""
-
-        def look() -> str:
-            connection = self.dms.connections(instance).get(endpoint.arn)
-            return connection.status if connection else "untested"
-
-        if look() not in ("testing", "successful"):
-            self.dms.test_connection(instance, endpoint)
-        status = wait_until(
-            f"the connection to {endpoint.identifier}",
-            look,
-            lambda seen: seen in ("successful", "failed"),
-            pacing=self.pacing,
-            timeout_s=self.pacing.task_timeout_s,
-            say=self.say,
-        )
-        if status == "successful":
+    def _lag(self, task: ReplicationTask) -> str:
+        """The position that the load should have reached, if it did not."""
+        if not self.lease.source_end:
             return ""
-        return self.dms.connections(instance)[endpoint.arn].last_failure or "DMS gives no reason"
+        behind = self._is_behind(task, parse_checkpoint(self.lease.source_end))
+        return self.lease.source_end if behind else ""
 
-    def _wait_for_instance(self, done: Callable[[str], bool]) -> str:
-        def look() -> str:
-            instance = self.dms.find_instance(self.identifier)
-            return instance.status if instance else _GONE
-
-        return wait_until(
-            f"the instance {self.identifier}",
-            look,
-            lambda seen: seen == _GONE or done(seen),
-            pacing=self.pacing,
-            timeout_s=self.pacing.instance_timeout_s,
-            say=self.say,
+    def _run_record(self, record: CheckpointRecord) -> RunRecord:
+        ended = self._now()
+        began = record.instance_created_at or record.started_at
+        return RunRecord(
+            pipeline=self.pipeline.name,
+            load_date=record.started_at,
+            run_id=record.run_id,
+            instance_class=record.instance_class,
+            billed_s=max((ended - began).total_seconds(), 0.0),
+            active_s=record.active_s,
+            price_per_hour_usd=price_of(self.pipeline.instance, record.instance_class),
         )
-
-    def _wait_for_task(self, done: Callable[[str], bool], *, for_ever: bool = False) -> str:
-        def look() -> str:
-            task = self.dms.find_task(self.identifier)
-            return task.status if task else _GONE
-
-        return wait_until(
-            f"the task {self.identifier}",
-            look,
-            lambda seen: seen == _GONE or done(seen),
-            pacing=self.pacing,
-            timeout_s=None if for_ever else self.pacing.task_timeout_s,
-            say=self.say,
-        )
-
-    def _instance(self) -> ReplicationInstance:
-        instance = self.dms.find_instance(self.identifier)
-        if instance is None:
-            raise LoadError(
-                f"the replication instance {self.identifier} was deleted while this run needed it"
-            )
-        return instance
-
-    def _task(self) -> ReplicationTask:
-        task = self.dms.find_task(self.identifier)
-        if task is None:
-            raise LoadError(
-                f"the replication task {self.identifier} was deleted while this run needed it"
-            )
-        return task
 
     def _endpoints(self) -> tuple[Endpoint, Endpoint]:
         return (
-            find_endpoint(self.dms, self.pipeline.source.endpoint, "source"),
-            find_endpoint(self.dms, self.pipeline.target.endpoint, "target"),
+            self.objects.endpoint(self.pipeline.source.endpoint, "source"),
+            self.objects.endpoint(self.pipeline.target.endpoint, "target"),
         )
 
-    def _refuse_foreign(self, kind: str, arn: str) -> None:
-        if self.force:
-            return
-        owner = self.dms.tags(arn).get("run_id", "")
-        if owner != self.run_id:
-            raise LoadError(leftover(self.pipeline.name, kind, owner))
-
     def _tags(self) -> Mapping[str, str]:
-        return {"pipeline": self.pipeline.name, "run_id": self.run_id}
+        expires = self._now() + timedelta(hours=self.pipeline.keep_hours)
+        return {
+            "pipeline": self.pipeline.name,
+            "run_id": self.objects.run_id,
+            "expires_at": expires.isoformat(timespec="seconds"),
+        }
 
-
-def find_endpoint(dms: DmsClient, name: str, kind: str) -> Endpoint:
-    """The endpoint of that name.
-
-    Raises:
-        LoadError: if there is none, or it is of the other kind.
-    """
-    endpoint = dms.find_endpoint(name)
-    if endpoint is None:
-        raise LoadError(f"there is no DMS endpoint {name}; create it, or correct pipeline.yaml")
-    if endpoint.kind != kind:
-        raise LoadError(f"the DMS endpoint {name} is a {endpoint.kind}, needed as {kind}")
-    return endpoint
-
-
-def leftover(pipeline: str, kind: str, owner: str) -> str:
-    """What to say of an instance or task that another run left."""
-    return (
-        f"the replication {kind} {identifier(pipeline)} is left over from run {owner or 'unknown'} "
-        f"and is billed; look into it, then remove it with `dms-pipeline cleanup {pipeline}`"
-    )
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self.objects.pacing.clock(), UTC)
 
 
 def _settings_for(task_settings: str, migration_type: MigrationType) -> str:
@@ -356,12 +363,10 @@ def _settings_for(task_settings: str, migration_type: MigrationType) -> str:
     return json.dumps({**settings, "FullLoadSettings": full_load})
 
 
-def _reached(task: ReplicationTask, end: BinlogPosition) -> bool | None:
-    """Whether the task's checkpoint lies at ``end`` or after; None if it cannot be read."""
-    try:
-        return parse_checkpoint(task.recovery_checkpoint) >= end
-    except BinlogError:
-        return None
+def _control_schema(task_settings: str) -> str:
+    """The PostgreSQL schema of DMS's control tables; ``public`` unless the settings name one."""
+    control_tables = json.loads(task_settings).get("ControlTablesSettings") or {}
+    return control_tables.get("ControlSchema") or "public"
 
 
 def _counts(row: TableStatistics) -> TableLoad:

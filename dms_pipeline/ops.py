@@ -5,7 +5,6 @@ from failure needs no stored value.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
 from enum import Enum
 from typing import Any
 
@@ -13,12 +12,13 @@ import dagster as dg
 from dagster import OpExecutionContext
 from pydantic import Field
 
-from dms_pipeline.errors import LoadError
-from dms_pipeline.failures import failures
+from dms_pipeline.dms_objects import DmsObjects
+from dms_pipeline.errors import DmsPipelineError, LoadError
+from dms_pipeline.failures import failures, owner
 from dms_pipeline.load import Load
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
 from dms_pipeline.preflight import Preflight
-from dms_pipeline.records import CheckpointRecord, LoadRecord
+from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord
 from dms_pipeline.report import success_mail
 from dms_pipeline.resources.checkpoints import CheckpointsResource, CheckpointStore
 from dms_pipeline.resources.dms import DmsResource
@@ -55,84 +55,107 @@ def build_ops(
     was left out would be skipped without a word.
     """
 
-    def this_load(context: OpExecutionContext, dms: DmsResource) -> Load:
-        return Load(
-            pipeline=pipeline,
+    def this_load(
+        context: OpExecutionContext,
+        dms: DmsResource,
+        checkpoints: CheckpointsResource,
+        load_metrics: LoadMetricsResource,
+    ) -> Load:
+        lease = checkpoints.lease(pipeline.name, owner(context.run))
+        objects = DmsObjects(
+            pipeline=pipeline.name,
             run_id=owner(context.run),
             dms=dms.client(),
             pacing=dms.pacing(),
             say=context.log.info,
+            keep_lease=lease.keep,
         )
+        return Load(
+            pipeline=pipeline,
+            objects=objects,
+            checkpoints=checkpoints.store(),
+            metrics=load_metrics.metrics(),
+            lease=lease,
+        )
+
+    def step(work: Callable[[Load], object]) -> Callable[..., None]:
+        """A step that needs nothing but the load itself."""
+
+        def run_step(
+            context: OpExecutionContext,
+            dms: DmsResource,
+            checkpoints: CheckpointsResource,
+            load_metrics: LoadMetricsResource,
+        ) -> None:
+            with failures():
+                work(this_load(context, dms, checkpoints, load_metrics))
+
+        run_step.__name__ = work.__name__
+        return run_step
 
     def preflight(
         context: OpExecutionContext,
         config: LoadConfig,
         dms: DmsResource,
         checkpoints: CheckpointsResource,
+        load_metrics: LoadMetricsResource,
         source: SourceResource,
         target: TargetResource,
     ) -> None:
         with failures():
-            Preflight(
-                pipeline=pipeline,
-                run_id=owner(context.run),
-                migration_type=config.migration_type.value,
-                reload=config.reload,
-                checkpoint=checkpoints.store().latest(pipeline.name),
-                dms=dms.client(),
-                source=source.database(pipeline.source.secret),
-                target=target.database(pipeline.target.secret),
-            ).run()
-
-    def create_instance(context: OpExecutionContext, dms: DmsResource) -> None:
-        with failures():
-            this_load(context, dms).create_instance()
-
-    def test_connections(context: OpExecutionContext, dms: DmsResource) -> None:
-        with failures():
-            this_load(context, dms).test_connections()
+            load = this_load(context, dms, checkpoints, load_metrics)
+            load.lease.take()
+            try:
+                Preflight(
+                    pipeline=pipeline,
+                    migration_type=config.migration_type.value,
+                    reload=config.reload,
+                    checkpoint=load.checkpoints.latest(pipeline.name),
+                    objects=load.objects,
+                    source=source.database(pipeline.source.secret),
+                    target=target.database(pipeline.target.secret),
+                ).run()
+            except DmsPipelineError:
+                # Nothing was created: the next run need not wait for this one's lease to end.
+                load.lease.release()
+                raise
 
     def create_task(
         context: OpExecutionContext,
         config: LoadConfig,
         dms: DmsResource,
         checkpoints: CheckpointsResource,
+        load_metrics: LoadMetricsResource,
     ) -> None:
         with failures():
-            migration_type = config.migration_type
-            begin = (
-                checkpoints.store().latest(pipeline.name)
-                if migration_type is MigrationTypeName.CDC
-                else None
-            )
-            this_load(context, dms).create_task(migration_type.value, begin)
+            load = this_load(context, dms, checkpoints, load_metrics)
+            load.create_task(config.migration_type.value)
 
-    def run_task(context: OpExecutionContext, dms: DmsResource, source: SourceResource) -> None:
+    def run_task(
+        context: OpExecutionContext,
+        dms: DmsResource,
+        checkpoints: CheckpointsResource,
+        load_metrics: LoadMetricsResource,
+        source: SourceResource,
+    ) -> None:
         with failures():
-            this_load(context, dms).run_task(source.database(pipeline.source.secret))
+            load = this_load(context, dms, checkpoints, load_metrics)
+            load.run_task(source.database(pipeline.source.secret))
 
     def record_load(
         context: OpExecutionContext,
         dms: DmsResource,
-        source: SourceResource,
         checkpoints: CheckpointsResource,
         load_metrics: LoadMetricsResource,
+        source: SourceResource,
+        target: TargetResource,
     ) -> None:
         with failures():
-            record = this_load(context, dms).record_load(
-                source.database(pipeline.source.secret),
-                checkpoints.store(),
-                load_metrics.metrics(),
+            load = this_load(context, dms, checkpoints, load_metrics)
+            record = load.record_load(
+                source.database(pipeline.source.secret), target.database(pipeline.target.secret)
             )
             context.log.info(f"checkpoint {record.sequence} stored: {record.checkpoint}")
-
-    def delete_task(context: OpExecutionContext, dms: DmsResource) -> None:
-        with failures():
-            this_load(context, dms).delete_task()
-
-    def delete_instance(context: OpExecutionContext, dms: DmsResource) -> None:
-        with failures():
-            this_load(context, dms).delete_instance()
 
     def notify(
         context: OpExecutionContext,
@@ -142,9 +165,12 @@ def build_ops(
     ) -> None:
         with failures():
             record = _own_record(context, checkpoints.store(), pipeline.name)
-            loads = load_metrics.metrics().of_load(pipeline.name, record.started_at)
+            metrics = load_metrics.metrics()
             mail = success_mail(
-                record, loads, billed_until=datetime.now(UTC), run_id=context.run.run_id
+                record,
+                metrics.of_load(pipeline.name, record.started_at),
+                metrics.run_of(pipeline.name, record.started_at),
+                run_id=context.run.run_id,
             )
             notifier.notify(subject=mail.subject, message=mail.text)
             context.log.info(f"mailed: {mail.subject}")
@@ -156,30 +182,27 @@ def build_ops(
     ) -> Iterator[dg.MaterializeResult[Any]]:
         with failures():
             record = _own_record(context, checkpoints.store(), pipeline.name)
-            rows = load_metrics.metrics().of_load(pipeline.name, record.started_at)
+            metrics = load_metrics.metrics()
+            rows = metrics.of_load(pipeline.name, record.started_at)
+            run = metrics.run_of(pipeline.name, record.started_at)
             loads = {row.counts.table: row for row in rows}
             for table, spec in specs.items():
                 yield dg.MaterializeResult(
-                    asset_key=spec.key, metadata=_metadata(loads[table.source], record)
+                    asset_key=spec.key, metadata=_metadata(loads[table.source], record, run)
                 )
 
     return (
         preflight,
-        create_instance,
-        test_connections,
+        step(Load.create_instance),
+        step(Load.test_connections),
         create_task,
         run_task,
         record_load,
-        delete_task,
-        delete_instance,
+        step(Load.delete_task),
+        step(Load.delete_instance),
         notify,
         publish_tables,
     )
-
-
-def owner(run: dg.DagsterRun) -> str:
-    """Whose an instance or task is: a run and all its re-executions are one owner."""
-    return run.root_run_id or run.run_id
 
 
 def _own_record(
@@ -194,10 +217,23 @@ def _own_record(
     return record
 
 
-def _metadata(load: LoadRecord, record: CheckpointRecord) -> dict[str, Any]:
+def _metadata(load: LoadRecord, record: CheckpointRecord, run: RunRecord | None) -> dict[str, Any]:
     """Numbers as numbers: the UI plots them over the runs."""
     counts = load.counts
+    costs: dict[str, Any] = {}
+    if run is not None:
+        costs = {
+            "dms/instance_class": run.instance_class,
+            "dms/billed_seconds": round(run.billed_s, 1),
+            "dms/task_active_seconds": round(run.active_s, 1),
+            "dms/idle_share": round(run.idle_share, 3),
+        }
+        if run.cost_usd is not None:
+            costs["dms/cost_usd"] = round(run.cost_usd, 4)
+    if record.behind:
+        costs["dms/behind"] = record.behind
     return {
+        **costs,
         "dms/inserts": counts.inserts,
         "dms/updates": counts.updates,
         "dms/deletes": counts.deletes,

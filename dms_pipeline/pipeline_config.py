@@ -9,7 +9,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
@@ -75,6 +75,27 @@ class TableSection(_Section):
     target_table: str | None = Field(None, description="PostgreSQL table; default: as the source")
 
 
+class StopSection(_Section):
+    """Where an incremental load stops, and what happens if it has not caught up by then."""
+
+    at: Literal["server_time", "commit_time"] = Field(
+        "server_time",
+        description="server_time: a time of day; commit_time: the first change committed after the "
+        "start, which on an idle source never comes, so the window ends that load too",
+    )
+    window_s: int | None = Field(
+        None, ge=1, description="seconds that the load reads on; default: the deployment's"
+    )
+    when_behind: Literal["extend", "carry_over", "fail"] = Field(
+        "extend",
+        description="extend: give it another window; carry_over: succeed, and leave the rest to "
+        "the next load; fail: fail the run",
+    )
+    max_extensions: int = Field(
+        3, ge=0, description="windows added before the rest is carried over after all"
+    )
+
+
 class ScheduleSection(_Section):
     """When the incremental load runs; switched on in the Dagster UI."""
 
@@ -82,9 +103,27 @@ class ScheduleSection(_Section):
     timezone: Annotated[str, AfterValidator(_is_timezone)] = Field("UTC", description="IANA name")
 
 
+class WindowSection(_Section):
+    """Another instance class for runs that start in the minutes that a cron expression names."""
+
+    cron: Annotated[str, AfterValidator(_is_cron)] = Field(
+        description="cron expression in the schedule's time zone, such as '* * * * 1-5'"
+    )
+    instance_class: str = Field(alias="class", description="DMS replication instance class")
+    price_per_hour_usd: float | None = Field(None, ge=0, description="for the cost in the mails")
+
+
 class InstanceSection(_Section):
     """The replication instance that each run creates and deletes."""
 
+    mode: Literal["ephemeral", "warm"] = Field(
+        "ephemeral",
+        description="ephemeral: deleted after each run; warm: kept for the next run, and billed",
+    )
+    price_per_hour_usd: float | None = Field(None, ge=0, description="for the cost in the mails")
+    windows: tuple[WindowSection, ...] = Field(
+        (), description="other classes at other times; the first that matches counts"
+    )
     instance_class: str = Field(
         "dms.t3.medium", alias="class", description="DMS replication instance class"
     )
@@ -103,8 +142,12 @@ class _PipelineFile(_Section):
     tables: tuple[TableSection, ...] = Field(min_length=1)
     schedule: ScheduleSection
     instance: InstanceSection = InstanceSection.model_validate({})
-    drain_window_s: int | None = Field(
-        None, ge=1, description="seconds an incremental load reads on; default: the deployment's"
+    stop: StopSection = StopSection.model_validate({})
+    on_failure: Literal["keep", "delete"] = Field(
+        "keep", description="keep instance and task of a failed run for debugging, or delete them"
+    )
+    keep_hours: int = Field(
+        24, ge=1, description="hours after which what a failed run left is deleted"
     )
     row_count_blocks: bool = Field(True, description="a wrong row count fails the run")
 
@@ -127,22 +170,39 @@ class PipelineConfig:
     tables: tuple[ReplicatedTable, ...]
     schedule: ScheduleSection
     instance: InstanceSection
-    drain_window_s: int | None
+    stop: StopSection
+    on_failure: Literal["keep", "delete"]
+    keep_hours: int
     row_count_blocks: bool
     table_mappings: str
     task_settings: str
 
 
-def load_pipelines(folder: Path) -> tuple[PipelineConfig, ...]:
-    """Reads every pipeline below ``folder``, in the order of their names.
+@dataclass(frozen=True, slots=True)
+class PipelineFolder:
+    """The pipelines of a folder, in the order of their names, and what is wrong with the others."""
+
+    pipelines: tuple[PipelineConfig, ...]
+    broken: dict[str, ConfigError]
+
+
+def load_pipelines(folder: Path) -> PipelineFolder:
+    """Reads every pipeline below ``folder``; a wrong one does not keep the others from loading.
 
     Raises:
-        ConfigError: if the folder has no pipeline, or one of them is wrong.
+        ConfigError: if the folder has no pipeline.
     """
     names = pipeline_names(folder)
     if not names:
         raise ConfigError(f"{folder} holds no pipeline: no folder in it has a {PIPELINE_FILE}")
-    return tuple(load_pipeline(folder, name) for name in names)
+    pipelines: list[PipelineConfig] = []
+    broken: dict[str, ConfigError] = {}
+    for name in names:
+        try:
+            pipelines.append(load_pipeline(folder, name))
+        except ConfigError as error:
+            broken[name] = error
+    return PipelineFolder(tuple(pipelines), broken)
 
 
 def pipeline_names(folder: Path) -> tuple[str, ...]:
@@ -175,7 +235,9 @@ def load_pipeline(folder: Path, name: str) -> PipelineConfig:
         tables=_tables(home / PIPELINE_FILE, file.tables),
         schedule=file.schedule,
         instance=file.instance,
-        drain_window_s=file.drain_window_s,
+        stop=file.stop,
+        on_failure=file.on_failure,
+        keep_hours=file.keep_hours,
         row_count_blocks=file.row_count_blocks,
         table_mappings=json.dumps(mappings),
         task_settings=json.dumps(settings),

@@ -11,7 +11,9 @@ class CheckpointRecord:
     """Where a pipeline's next load begins, and how it got there.
 
     ``checkpoint`` is DMS's own text, stored and replayed byte for byte. ``sequence`` counts the
-    pipeline's checkpoints from 1; the one before stays in the table as history. Times are UTC.
+    pipeline's checkpoints from 1; the ones before stay in the table as history. Times are UTC.
+    ``behind`` is where the source was when the load began, if the load did not reach it; ``reason``
+    is what the person gave who set the checkpoint by hand.
     """
 
     pipeline: str
@@ -25,6 +27,9 @@ class CheckpointRecord:
     instance_created_at: datetime | None
     started_at: datetime
     stopped_at: datetime
+    active_s: float = 0.0
+    behind: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +59,36 @@ class LoadRecord:
     load_date: datetime
     run_id: str
     counts: TableLoad
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """What one load cost: seconds, and the configured price in USD an hour if there is one."""
+
+    pipeline: str
+    load_date: datetime
+    run_id: str
+    instance_class: str
+    billed_s: float
+    active_s: float
+    price_per_hour_usd: float | None
+
+    @property
+    def idle_share(self) -> float:
+        """The share of the billed time in which no task was active, from 0 to 1."""
+        return max(0.0, 1 - self.active_s / self.billed_s) if self.billed_s else 0.0
+
+    @property
+    def cost_usd(self) -> float | None:
+        if self.price_per_hour_usd is None:
+            return None
+        return self.price_per_hour_usd * self.billed_s / 3600
+
+
+@dataclass(frozen=True, slots=True)
+class ApplyException:
+    """A change that DMS could not apply on the target."""
+
+    table: TableId
+    error: str
+    statement: str

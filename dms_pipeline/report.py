@@ -2,9 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
-from dms_pipeline.records import CheckpointRecord, LoadRecord
+from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +15,9 @@ class Mail:
 
 
 def success_mail(
-    record: CheckpointRecord, loads: Sequence[LoadRecord], *, billed_until: datetime, run_id: str
+    record: CheckpointRecord, loads: Sequence[LoadRecord], run: RunRecord | None, *, run_id: str
 ) -> Mail:
-    """What a load did. ``billed_until`` is when its instance was gone."""
+    """What a load did, and what it cost."""
     counts = [load.counts for load in loads]
     full_load_rows = sum(count.full_load_rows for count in counts)
     summary = ", ".join(
@@ -37,17 +36,28 @@ def success_mail(
         f"Stopped     {record.stop_reason}",
         f"Checkpoint  number {record.sequence}: {record.checkpoint}",
     ]
-    if record.instance_created_at is not None:
-        minutes = (billed_until - record.instance_created_at).total_seconds() / 60
-        lines.append(
-            f"Instance    {record.instance_class}, {minutes:.1f} minutes from creation to deletion"
-        )
-    lines += [f"Run         {run_id}", "", "The replication instance and the task are deleted."]
+    if record.behind:
+        lines.append(f"Behind      the source was at {record.behind}; the next load carries on")
+    if run is not None:
+        lines += _cost_lines(run)
+    lines += [f"Run         {run_id}"]
     return Mail(subject=f"{record.pipeline} loaded: {summary}", text="\n".join(lines))
 
 
-def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str) -> Mail:
-    """Why a run failed, and what to do about it."""
+def failure_mail(
+    *, pipeline: str, job: str, run_id: str, reason: str, kept: Sequence[str], deleted: bool
+) -> Mail:
+    """Why a run failed, what of it is left, and what to do about it."""
+    left = ["Nothing of it is left on AWS."]
+    if deleted:
+        left = ["What it had made on AWS was deleted (on_failure: delete)."]
+    elif kept:
+        left = [
+            *kept,
+            "",
+            "When the cause is mended, re-execute the run from its failure in the UI, or remove",
+            f"what is left with `dms-pipeline cleanup {pipeline}` and run again.",
+        ]
     return Mail(
         subject=f"{pipeline}: {job} failed",
         text="\n".join(
@@ -58,10 +68,24 @@ def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str) -> Mail:
                 "",
                 f"Run  {run_id}",
                 "",
-                "The checkpoint was not moved unless the failure is a row count. A replication",
-                "instance or task that the run had made is kept for debugging, and is billed. When",
-                "the cause is mended, re-execute the run from its failure, or remove the leftovers",
-                f"with `dms-pipeline cleanup {pipeline}` and run again.",
+                "A run that fails before its step record_load leaves the checkpoint where it was.",
+                *left,
+            ]
+        ),
+    )
+
+
+def expired_mail(*, pipeline: str, removed: Sequence[str]) -> Mail:
+    """What the janitor removed because its time was over."""
+    return Mail(
+        subject=f"{pipeline}: expired leftovers removed",
+        text="\n".join(
+            [
+                f"These were left by a failed run of pipeline {pipeline} and have expired:",
+                "",
+                *removed,
+                "",
+                "They were deleted. The checkpoint is where it was; the next run may start.",
             ]
         ),
     )
@@ -83,10 +107,30 @@ def _table(loads: Sequence[LoadRecord]) -> str:
     ]
     width = max(len(row[0]) for row in rows)
     lines = [row[0].ljust(width) + "".join(cell.rjust(11) for cell in row[1:]) for row in rows]
+    lines = lines if busy else []
     idle = len(loads) - len(busy)
     if idle:
         lines.append(f"{_plural(idle, 'table')} without changes")
     return "\n".join(lines)
+
+
+def _cost_lines(run: RunRecord) -> list[str]:
+    """Billed time, and what of it DMS worked; money only where the configuration has a price."""
+    billed = (
+        f"Billed      {_duration(run.billed_s)} of {run.instance_class}, "
+        f"{run.idle_share:.0%} of it with no task active"
+    )
+    if run.cost_usd is None or run.price_per_hour_usd is None:
+        return [billed]
+    always_on = run.price_per_hour_usd * 24
+    return [
+        billed,
+        f"Cost        {run.cost_usd:.4f} USD; always on, it would be {always_on:.2f} USD a day",
+    ]
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} seconds" if seconds < 100 else f"{seconds / 60:.1f} minutes"
 
 
 def _plural(count: int, noun: str) -> str:

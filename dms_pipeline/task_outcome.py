@@ -4,11 +4,12 @@ https://docs.aws.amazon.com/dms/latest/APIReference/API_ReplicationTask.html lis
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from dms_pipeline.aws.dms import ReplicationTask, TableStatistics
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
+from dms_pipeline.records import ApplyException
 
 # After one of these a task changes no more by itself.
 FINAL_STATES = frozenset({"stopped", "failed", "failed-move", "deleting"})
@@ -36,10 +37,21 @@ def stop_reason(task: ReplicationTask) -> str:
     return found.group(1) if found else ""
 
 
-def refuse_unexpected_stop(task: ReplicationTask) -> None:
-    """Raises `LoadError` unless the task stopped where it was told to."""
+def stopped_as_told(task: ReplicationTask) -> bool:
+    return task.status == "stopped" and stop_reason(task) in _EXPECTED[task.migration_type]
+
+
+def refuse_unexpected_stop(task: ReplicationTask, *, may_be_stopped: bool = False) -> None:
+    """Raises `LoadError` unless the task stopped where it was told to.
+
+    Args:
+        task: a task in a final state.
+        may_be_stopped: a stop by StopReplicationTask is as good.
+    """
     reason = stop_reason(task)
-    if task.status == "stopped" and reason in _EXPECTED[task.migration_type]:
+    if stopped_as_told(task) or (
+        may_be_stopped and task.status == "stopped" and reason == "NORMAL"
+    ):
         return
     words = _IN_WORDS.get(reason, reason or "DMS gives no reason")
     detail = task.last_failure or task.stop_reason
@@ -65,4 +77,15 @@ def refuse_table_errors(
         raise LoadError(
             f"the task {task.identifier} did not load every table ({named}). "
             "The checkpoint was not moved."
+        )
+
+
+def refuse_apply_exceptions(task: ReplicationTask, exceptions: Sequence[ApplyException]) -> None:
+    """Raises `LoadError` if rows of this task could not be applied: DMS logs them and goes on."""
+    if exceptions:
+        first = exceptions[0]
+        raise LoadError(
+            f"{len(exceptions)} change(s) could not be applied on the target; the first is of "
+            f"{first.table}: {first.error} ({first.statement}). The checkpoint was not moved. They "
+            f"are in awsdms_apply_exceptions under TASK_NAME {task.resource_id}"
         )

@@ -20,7 +20,6 @@ class Pacing:
 
     poll_interval_s: float
     drain_window_s: int
-    max_extensions: int
     instance_timeout_s: float
     task_timeout_s: float
     clock: Callable[[], float] = time.time

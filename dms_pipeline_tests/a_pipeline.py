@@ -1,5 +1,7 @@
 """A pipeline and its world for unit tests: real control plane, scripted engine, no network."""
 
+import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -9,9 +11,12 @@ from dms_pipeline.aws.dynamodb import KeyedTable
 from dms_pipeline.aws.secrets import DatabaseCredentials
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.dms_objects import DmsObjects
 from dms_pipeline.load import Load
 from dms_pipeline.pipeline_config import PipelineConfig, load_pipeline
+from dms_pipeline.records import ApplyException
 from dms_pipeline.resources.checkpoints import CheckpointStore
+from dms_pipeline.resources.leases import Lease
 from dms_pipeline.resources.load_metrics import LoadMetrics
 from dms_pipeline.resources.source import MySQLSource, SourceServer
 from dms_pipeline.resources.target import PostgresTarget
@@ -68,6 +73,10 @@ class FakeTarget(PostgresTarget):
 
     schemas: tuple[str, ...] = ()
     may_create: bool = True
+    exceptions: tuple[ApplyException, ...] = ()
+
+    def apply_exceptions(self, task_name: str, *, schema: str) -> tuple[ApplyException, ...]:
+        return self.exceptions
 
     def may_create_schemas(self) -> bool:
         return self.may_create
@@ -86,6 +95,7 @@ class World:
     said: list[str] = field(default_factory=list)
     source: FakeSource = FakeSource(LOGIN)
     target: FakeTarget = FakeTarget(LOGIN)
+    lease_clock: Callable[[], float] = time.time
 
     @property
     def dms(self) -> DmsClient:
@@ -103,32 +113,42 @@ class World:
         dynamodb = client(self.app, "dynamodb")
         return KeyedTable(dynamodb, name, partition_key="pipeline", sort_key=sort_key)
 
-    def load(self, run_id: str = "run-1", *, force: bool = False, extensions: int = 3) -> Load:
+    def lease(self, run_id: str) -> Lease:
+        table = self._table("dms_load_checkpoints", "version")
+        return Lease(
+            table, pipeline=self.pipeline.name, run_id=run_id, ttl_s=300, clock=self.lease_clock
+        )
+
+    def objects(self, run_id: str = "run-1", *, force: bool = False) -> DmsObjects:
         pacing = Pacing(
             poll_interval_s=1,
             drain_window_s=5,
-            max_extensions=extensions,
             instance_timeout_s=600,
             task_timeout_s=600,
             sleep=lambda _: None,
         )
-        return Load(self.pipeline, run_id, self.dms, pacing, self.said.append, force)
+        return DmsObjects(
+            self.pipeline.name, run_id, self.dms, pacing, self.said.append, force=force
+        )
+
+    def load(self, run_id: str = "run-1") -> Load:
+        return Load(
+            self.pipeline, self.objects(run_id), self.checkpoints, self.metrics, self.lease(run_id)
+        )
 
     def prepare(self, run_id: str = "run-1", *, cdc: bool = False) -> Load:
         """A load whose task is ready to start."""
         load = self.load(run_id)
         load.create_instance()
         load.test_connections()
-        load.create_task(
-            "cdc" if cdc else "full-load-and-cdc", self.checkpoints.latest("studentdb")
-        )
+        load.create_task("cdc" if cdc else "full-load-and-cdc")
         return load
 
     def run(self, run_id: str = "run-1", *, cdc: bool = False) -> None:
         """A whole load, from nothing to nothing."""
         load = self.prepare(run_id, cdc=cdc)
         load.run_task(self.source)
-        load.record_load(self.source, self.checkpoints, self.metrics)
+        load.record_load(self.source, self.target)
         load.delete_task()
         load.delete_instance()
 

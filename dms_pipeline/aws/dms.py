@@ -1,7 +1,7 @@
 """AWS DMS: one typed client for the operations of a load, with frozen values for answers."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
@@ -67,6 +67,11 @@ class ReplicationTask:
     tables_errored: int
     full_load_percent: int
 
+    @property
+    def resource_id(self) -> str:
+        """The last part of the ARN: the name by which the task goes in DMS's control tables."""
+        return self.arn.rpartition(":")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class TableStatistics:
@@ -109,15 +114,19 @@ class DmsClient:
         subnet_group: str | None,
         security_groups: tuple[str, ...],
         tags: Mapping[str, str],
-    ) -> ReplicationInstance:
-        """Never publicly accessible: AWS's own default is a public address."""
+    ) -> None:
+        """Never publicly accessible: AWS's own default is a public address.
+
+        An instance that is there already is left as it is: it may be the one that a repeated call
+        has made. The caller looks whose it is.
+        """
         optional: dict[str, Any] = {}
         if subnet_group:
             optional["ReplicationSubnetGroupIdentifier"] = subnet_group
         if security_groups:
             optional["VpcSecurityGroupIds"] = list(security_groups)
-        with aws_errors(f"CreateReplicationInstance {identifier}"):
-            response = self._client.create_replication_instance(
+        with aws_errors(f"CreateReplicationInstance {identifier}"), _there_is_fine():
+            self._client.create_replication_instance(
                 ReplicationInstanceIdentifier=identifier,
                 ReplicationInstanceClass=instance_class,
                 AllocatedStorage=allocated_storage_gb,
@@ -128,7 +137,6 @@ class DmsClient:
                 Tags=_tag_list(tags),
                 **optional,
             )
-        return _instance(response["ReplicationInstance"])
 
     def delete_instance(self, instance: ReplicationInstance) -> None:
         with aws_errors(f"DeleteReplicationInstance {instance.identifier}"), _gone_is_fine():
@@ -201,10 +209,11 @@ class DmsClient:
         task_settings: str,
         cdc_start_position: str | None,
         tags: Mapping[str, str],
-    ) -> ReplicationTask:
+    ) -> None:
+        """A task that is there already is left as it is, like an instance."""
         optional = {"CdcStartPosition": cdc_start_position} if cdc_start_position else {}
-        with aws_errors(f"CreateReplicationTask {identifier}"):
-            response = self._client.create_replication_task(
+        with aws_errors(f"CreateReplicationTask {identifier}"), _there_is_fine():
+            self._client.create_replication_task(
                 ReplicationTaskIdentifier=identifier,
                 ReplicationInstanceArn=instance.arn,
                 SourceEndpointArn=source.arn,
@@ -215,7 +224,6 @@ class DmsClient:
                 Tags=_tag_list(tags),
                 **optional,
             )
-        return _task(response["ReplicationTask"])
 
     def start_task(
         self, task: ReplicationTask, start_type: StartType, *, cdc_stop_position: str | None
@@ -240,6 +248,11 @@ class DmsClient:
                 ReplicationTaskArn=task.arn, PaginationConfig={"PageSize": 500}
             )
             return tuple(_statistics(row) for page in pages for row in page["TableStatistics"])
+
+    def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
+        """Sets these tags, leaving others as they are."""
+        with aws_errors(f"AddTagsToResource {arn}"):
+            self._client.add_tags_to_resource(ResourceArn=arn, Tags=_tag_list(tags))
 
     def tags(self, arn: str) -> dict[str, str]:
         with aws_errors(f"ListTagsForResource {arn}"):
@@ -272,13 +285,22 @@ class DmsClient:
 
 
 @contextmanager
-def _gone_is_fine() -> Iterator[None]:
-    """A delete of what is gone has done its work."""
+def _answer_is_fine(code: str) -> Iterator[None]:
     try:
         yield
     except ClientError as error:
-        if error_code(error) != _NOT_FOUND:
+        if error_code(error) != code:
             raise
+
+
+def _gone_is_fine() -> AbstractContextManager[None]:
+    """A delete of what is gone has done its work."""
+    return _answer_is_fine(_NOT_FOUND)
+
+
+def _there_is_fine() -> AbstractContextManager[None]:
+    """A create of what is there has done its work, perhaps in an earlier try."""
+    return _answer_is_fine("ResourceAlreadyExistsFault")
 
 
 def _ambiguous(operation: str, name_is: tuple[str, str], count: int) -> NoReturn:

@@ -1,6 +1,7 @@
 """DynamoDB: the two tables that outlive a run, and nothing of how they are filled."""
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -97,6 +98,59 @@ class KeyedTable:
                 response = self._client.batch_write_item(RequestItems={self.name: batch})
             requests += response["UnprocessedItems"].get(self.name, [])
 
+    def put_if(self, item: Item, *, absent_or: Mapping[str, tuple[str, Any]]) -> None:
+        """Writes the item if there is none with its keys, or one that a comparison holds for.
+
+        Args:
+            item: the item to write.
+            absent_or: attribute -> operator and value, such as ``{"run_id": ("=", "x")}``.
+
+        Raises:
+            ConditionFailedError: if neither is so; nothing was written.
+        """
+        names = {"#k": self._keys[0]}
+        values, conditions = {}, ["attribute_not_exists(#k)"]
+        for number, (attribute, (operator, value)) in enumerate(absent_or.items()):
+            names[f"#a{number}"], values[f":v{number}"] = attribute, value
+            conditions.append(f"#a{number} {operator} :v{number}")
+        with aws_errors(f"PutItem to {self.name}"), self._condition():
+            self._client.put_item(
+                TableName=self.name,
+                Item=_to_wire(item),
+                ConditionExpression=" OR ".join(conditions),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues=_to_wire(values),
+            )
+
+    def delete(self, partition: str, sort: str, *, only_if: tuple[str, Any]) -> None:
+        """Deletes the item if the attribute still has the value; otherwise leaves it, silently."""
+        key = dict(zip(self._keys, (partition, sort), strict=True))
+        with (
+            aws_errors(f"DeleteItem of {self.name}"),
+            suppress(ConditionFailedError),
+            self._condition(),
+        ):
+            self._client.delete_item(
+                TableName=self.name,
+                Key=_to_wire(key),
+                ConditionExpression="#a = :a",
+                ExpressionAttributeNames={"#a": only_if[0]},
+                ExpressionAttributeValues=_to_wire({":a": only_if[1]}),
+            )
+
+    @contextmanager
+    def _condition(self) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            reasons = error.response.get("CancellationReasons", [])
+            codes = {error_code(error), *(f"{row.get('Code')}Exception" for row in reasons)}
+            if "ConditionalCheckFailedException" not in codes:
+                raise
+            raise ConditionFailedError(
+                f"{self.name} was changed by somebody else meanwhile; nothing was written"
+            ) from error
+
     def put_pair(
         self, new: Item, replaced: Item, *, unless_changed: tuple[str, Any] | None
     ) -> None:
@@ -126,15 +180,8 @@ class KeyedTable:
             {"Put": {"TableName": self.name, "Item": _to_wire(new), **absent}},
             {"Put": {"TableName": self.name, "Item": _to_wire(replaced), **condition}},
         ]
-        with aws_errors(f"TransactWriteItems to {self.name}"):
-            try:
-                self._client.transact_write_items(TransactItems=puts)
-            except ClientError as error:
-                if error_code(error) == "TransactionCanceledException":
-                    raise ConditionFailedError(
-                        f"{self.name} was changed by somebody else meanwhile; nothing was written"
-                    ) from error
-                raise
+        with aws_errors(f"TransactWriteItems to {self.name}"), self._condition():
+            self._client.transact_write_items(TransactItems=puts)
 
 
 def _to_wire(item: Mapping[str, Any]) -> Any:

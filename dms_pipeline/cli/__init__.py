@@ -11,6 +11,7 @@ import click
 
 from dms_pipeline.cli.demo import demo
 from dms_pipeline.cli.dev import dev
+from dms_pipeline.cli.inspect import checkpoint, preflight
 from dms_pipeline.cli.local import local
 from dms_pipeline.cli.run import cleanup, run
 from dms_pipeline.errors import DmsPipelineError
@@ -22,7 +23,7 @@ def cli() -> None:
     """Incremental MySQL to PostgreSQL loads with AWS DMS checkpoints."""
 
 
-for command in (run, cleanup, local, demo, dev):
+for command in (run, cleanup, preflight, checkpoint, local, demo, dev):
     cli.add_command(command)
 
 

@@ -16,10 +16,10 @@ from dms_pipeline.cli import students
 from dms_pipeline.cli.output import say
 from dms_pipeline.cli.stack import local_deployment, running_stack
 from dms_pipeline.deployments import Deployment
+from dms_pipeline.dms_objects import identifier
 from dms_pipeline.errors import ConfigError, LoadError
 from dms_pipeline.factory import LoadKind
 from dms_pipeline.launch import run_cleanup, run_load
-from dms_pipeline.load import identifier
 from dms_pipeline.local_dms.stack import StackInfo
 from dms_pipeline.records import LoadRecord
 

@@ -31,6 +31,8 @@ def dev(port: int) -> None:
     """Start the local stack and Dagster; Ctrl-C stops all that this started."""
     here = local_deployment()
     # A closed terminal or `kill` ends it as cleanly as Ctrl-C.
+    # A shell starts background jobs with SIGINT ignored; here it has one meaning.
+    signal.signal(signal.SIGINT, _interrupt)
     signal.signal(signal.SIGTERM, _interrupt)
     signal.signal(signal.SIGHUP, _interrupt)
     try:
@@ -50,8 +52,10 @@ def _dagster(here: Deployment, port: int) -> Iterator[tuple["subprocess.Popen[by
     home = prepare_dagster_home(here.dagster_home)
     say("starting Dagster")
     # A session of its own: Ctrl-C reaches only us, and we stop the parts in the right order.
+    # Its informational lines, two every half minute, would bury the address.
+    options = ["-h", "127.0.0.1", "-p", str(port), "--log-level", "warning", *_workspace()]
     process = subprocess.Popen(
-        [sys.executable, "-m", "dagster", "dev", "-h", "127.0.0.1", "-p", str(port), *_workspace()],
+        [sys.executable, "-m", "dagster", "dev", *options],
         env={
             **os.environ,
             "DAGSTER_HOME": str(home),

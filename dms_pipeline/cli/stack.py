@@ -29,14 +29,16 @@ def start_stack(
     here: Deployment, *, mysql_dsn: str | None = None, postgres_dsn: str | None = None
 ) -> StackInfo:
     """Starts what is not running yet, then creates the AWS objects of every pipeline."""
-    pipelines = load_pipelines(here.pipelines)
+    folder = load_pipelines(here.pipelines)
+    for error in folder.broken.values():
+        say(f"left out: {error}")
     stack = LocalStack(here.local_home)
     was_up = stack.status().is_up
     info = stack.up(mysql_dsn, postgres_dsn, on_progress=say)
     try:
         provision(
             here,
-            pipelines,
+            folder.pipelines,
             source=DatabaseCredentials(**asdict(info.source)),
             target=DatabaseCredentials(**asdict(info.target)),
             email=_EMAIL,

@@ -5,6 +5,7 @@ mails in the Maildir before the answer goes out. Nothing is verified: it is for 
 interface only.
 """
 
+import json
 import logging
 import time
 from collections.abc import Callable, Iterable
@@ -18,10 +19,12 @@ from werkzeug.datastructures import Headers
 from dms_pipeline.local_dms.control_plane.connections import Background, ConnectionCheck
 from dms_pipeline.local_dms.control_plane.dynamodb_store import DynamoDbStore
 from dms_pipeline.local_dms.control_plane.endpoints import EndpointKind
+from dms_pipeline.local_dms.control_plane.injected_faults import parsed_faults
 from dms_pipeline.local_dms.control_plane.lifecycle import Speed
 from dms_pipeline.local_dms.control_plane.mail import MailFolder, publications
 from dms_pipeline.local_dms.control_plane.pages import mail_list_page, mail_page, status_page
 from dms_pipeline.local_dms.control_plane.protocol import CONTENT_TYPE, TARGET_PREFIX
+from dms_pipeline.local_dms.control_plane.refused_requests import refusal_of
 from dms_pipeline.local_dms.control_plane.resources import ACCOUNT_ID
 from dms_pipeline.local_dms.control_plane.service import (
     DmsService,
@@ -42,7 +45,14 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-_PHRASES = {200: "200 OK", 400: "400 Bad Request", 500: "500 Internal Server Error"}
+FAULTS_PATH = "/_faults"
+
+_PHRASES = {
+    200: "200 OK",
+    400: "400 Bad Request",
+    405: "405 Method Not Allowed",
+    500: "500 Internal Server Error",
+}
 
 
 class LocalAws:
@@ -86,14 +96,36 @@ class LocalAws:
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target.startswith(TARGET_PREFIX):
             return _json(*self.dms.answer(target, read_body(environ), region_of(environ)))
+        if refused := refusal_of(environ, self.dms.injection):
+            return refused
         if target.startswith(DYNAMODB_PREFIX):
             return self._dynamodb.answer(environ)
-        # A signed GET is a call of S3 or another service, whatever its path.
-        if environ["REQUEST_METHOD"] == "GET" and "HTTP_AUTHORIZATION" not in environ:
-            page = self._page(environ.get("PATH_INFO", "/"))
-            if page is not None:
-                return page
-        return self._other(environ)
+        # A signed request is a call of S3 or another service, whatever its path.
+        own = None if "HTTP_AUTHORIZATION" in environ else self._own(environ)
+        return own or self._other(environ)
+
+    def _own(self, environ: "WSGIEnvironment") -> Reply | None:
+        """The reply to what is ours and not AWS's."""
+        path = environ.get("PATH_INFO", "/")
+        if path == FAULTS_PATH:
+            return self._faults(environ)
+        return self._page(path) if environ["REQUEST_METHOD"] == "GET" else None
+
+    def _faults(self, environ: "WSGIEnvironment") -> Reply:
+        injection = self.dms.injection
+        match environ["REQUEST_METHOD"]:
+            case "GET":
+                pass
+            case "PUT":
+                try:
+                    injection.replace(parsed_faults(read_body(environ)))
+                except ValueError as error:
+                    return _plain_json(400, {"message": str(error)})
+            case "DELETE":
+                injection.replace(())
+            case _:
+                return _plain_json(405, {"message": f"{FAULTS_PATH} takes GET, PUT and DELETE"})
+        return _plain_json(200, injection.document())
 
     def _other(self, environ: "WSGIEnvironment") -> Reply:
         is_form = "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", "")
@@ -106,9 +138,9 @@ class LocalAws:
 
     def _page(self, path: str) -> Reply | None:
         if path == "/_health":
-            return _json(200, b'{"status":"ok"}', "application/json")
+            return _plain_json(200, {"status": "ok"})
         if path == "/":
-            return _html(status_page(self.dms.registry))
+            return _html(status_page(self.dms.registry, self.dms.injection.document()))
         if path in ("/mail", "/mail/"):
             return _html(mail_list_page(self._mail.newest_first()))
         if path.startswith("/mail/"):
@@ -163,6 +195,10 @@ def _is_cross_origin(environ: "WSGIEnvironment") -> bool:
 
 def _json(status: int, body: bytes, content_type: str = CONTENT_TYPE) -> Reply:
     return _reply(_PHRASES[status], body, content_type)
+
+
+def _plain_json(status: int, document: object) -> Reply:
+    return _json(status, json.dumps(document).encode(), "application/json")
 
 
 def _html(page: str) -> Reply:

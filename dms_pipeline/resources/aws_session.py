@@ -40,13 +40,20 @@ class LocalAwsSession(AwsSession):
         state = Path(self.home) / "stack.json"
         try:
             endpoint_url = json.loads(state.read_text(encoding="utf-8"))["endpoint_url"]
-        except FileNotFoundError as error:
+            if not isinstance(endpoint_url, str):
+                raise ValueError("endpoint_url is no text")
+        except (FileNotFoundError, NotADirectoryError) as error:
             raise StackError(
                 f"there is no local stack in {self.home}; start it with `dms-pipeline local up`"
             ) from error
-        except (OSError, ValueError, KeyError) as error:
+        except OSError as error:
             raise StackError(
-                f"{state} cannot be read; write it anew with `dms-pipeline local up`"
+                f"{state} cannot be read ({error.strerror}); DMS_LOCAL_HOME has to name a folder "
+                "of your own"
+            ) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise StackError(
+                f"{state} is damaged; delete it, then `dms-pipeline local up` writes it anew"
             ) from error
         return AwsAccess(
             region="us-east-1",

@@ -5,6 +5,7 @@ sequence number added, in one transaction conditioned on the sequence that was r
 cannot both win, and a checkpoint is never moved backwards or to nothing.
 """
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.errors import BinlogError, LoadError
 from dms_pipeline.records import CheckpointRecord
 from dms_pipeline.resources.aws_session import AwsSession
+from dms_pipeline.resources.leases import Lease
 
 _LATEST = "latest"
 
@@ -80,13 +82,26 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The DynamoDB table that holds the checkpoints."""
 
     aws: dg.ResourceDependency[AwsSession]
-    table_name: str = Field("dms_load_checkpoints", description="DynamoDB table")
+    table_name: str = Field(default="dms_load_checkpoints", description="DynamoDB table")
+    lease_ttl_s: float = Field(
+        default=300, gt=0, description="seconds a lease outlives its last renewal"
+    )
 
     def store(self) -> CheckpointStore:
-        client = self.aws.client("dynamodb")
-        return CheckpointStore(
-            KeyedTable(client, self.table_name, partition_key="pipeline", sort_key="version")
+        return CheckpointStore(self._table())
+
+    def lease(self, pipeline: str, run_id: str) -> Lease:
+        return Lease(
+            self._table(),
+            pipeline=pipeline,
+            run_id=run_id,
+            ttl_s=self.lease_ttl_s,
+            clock=time.time,
         )
+
+    def _table(self) -> KeyedTable:
+        client = self.aws.client("dynamodb")
+        return KeyedTable(client, self.table_name, partition_key="pipeline", sort_key="version")
 
 
 def _refuse_backwards(old: CheckpointRecord, new: CheckpointRecord) -> None:
@@ -122,6 +137,9 @@ def _item(record: CheckpointRecord, *, version: str, previous: str) -> dict[str,
         else "",
         "started_at": record.started_at.isoformat(),
         "stopped_at": record.stopped_at.isoformat(),
+        "active_s": str(record.active_s),
+        "behind": record.behind,
+        "reason": record.reason,
     }
 
 
@@ -149,6 +167,9 @@ def _record(item: dict[str, Any]) -> CheckpointRecord:
         else None,
         started_at=_time(item["started_at"]),
         stopped_at=_time(item["stopped_at"]),
+        active_s=float(item["active_s"]),
+        behind=item["behind"],
+        reason=item["reason"],
     )
 
 

@@ -12,15 +12,18 @@ class DmsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """AWS DMS, or the local DMS behind the same protocol."""
 
     aws: dg.ResourceDependency[AwsSession]
-    poll_interval_s: float = Field(15, gt=0, description="seconds between two looks at a state")
+    poll_interval_s: float = Field(
+        default=15, gt=0, description="seconds between two looks at a state"
+    )
     drain_window_s: int = Field(
-        90, ge=1, description="seconds an incremental load reads on after its start"
+        default=90, ge=1, description="seconds an incremental load reads on after its start"
     )
-    max_extensions: int = Field(
-        3, ge=0, description="times a load that has not caught up is given another window"
+    instance_timeout_s: int = Field(
+        default=3600, gt=0, description="limit for an instance to come or go"
     )
-    instance_timeout_s: int = Field(3600, gt=0, description="limit for an instance to come or go")
-    task_timeout_s: int = Field(900, gt=0, description="limit for a task or test to come or go")
+    task_timeout_s: int = Field(
+        default=900, gt=0, description="limit for a task or test to come or go"
+    )
 
     def client(self) -> DmsClient:
         return DmsClient(self.aws.client("dms"))
@@ -29,7 +32,6 @@ class DmsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         return Pacing(
             poll_interval_s=self.poll_interval_s,
             drain_window_s=self.drain_window_s,
-            max_extensions=self.max_extensions,
             instance_timeout_s=self.instance_timeout_s,
             task_timeout_s=self.task_timeout_s,
         )

@@ -14,8 +14,10 @@ from pydantic import Field
 
 from dms_pipeline.aws.dynamodb import KeyedTable
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.records import LoadRecord, TableLoad
+from dms_pipeline.records import LoadRecord, RunRecord, TableLoad
 from dms_pipeline.resources.aws_session import AwsSession
+
+_RUN = "run#"
 
 
 class LoadMetrics:
@@ -31,20 +33,33 @@ class LoadMetrics:
         """Writes the rows of a load; a repetition writes the same rows again."""
         self._table.put_all(map(_item, records))
 
+    def put_run(self, run: RunRecord) -> None:
+        """Writes what a load cost; a repetition writes the same row again."""
+        self._table.put_all([_run_item(run)])
+
+    def run_of(self, pipeline: str, load_date: datetime) -> RunRecord | None:
+        item = self._table.get(pipeline, f"{_RUN}{_date(load_date)}")
+        return _run(item) if item else None
+
+    def runs(self, pipeline: str) -> Iterator[RunRecord]:
+        """What each load of a pipeline cost, the oldest first."""
+        return map(_run, self._table.query(pipeline, sort_prefix=_RUN))
+
     def of_load(self, pipeline: str, load_date: datetime) -> tuple[LoadRecord, ...]:
         prefix = f"{_date(load_date)}#"
         return tuple(map(_record, self._table.query(pipeline, sort_prefix=prefix)))
 
     def history(self, pipeline: str) -> Iterator[LoadRecord]:
         """All rows of a pipeline, the oldest load first."""
-        return map(_record, self._table.query(pipeline))
+        # Dates begin with the digit of the millennium, the rows of runs with a letter.
+        return map(_record, self._table.query(pipeline, sort_prefix="2"))
 
 
 class LoadMetricsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The DynamoDB table that holds the metrics."""
 
     aws: dg.ResourceDependency[AwsSession]
-    table_name: str = Field("dms_load_cdc_metrics", description="DynamoDB table")
+    table_name: str = Field(default="dms_load_cdc_metrics", description="DynamoDB table")
 
     def metrics(self) -> LoadMetrics:
         client = self.aws.client("dynamodb")
@@ -95,4 +110,30 @@ def _record(item: dict[str, Any]) -> LoadRecord:
             applied_deletes=int(item["AppliedDeletes"]),
             full_load_rows=int(item["FullLoadRows"]),
         ),
+    )
+
+
+def _run_item(run: RunRecord) -> dict[str, Any]:
+    return {
+        "pipeline": run.pipeline,
+        "load_key": f"{_RUN}{_date(run.load_date)}",
+        "load_date": _date(run.load_date),
+        "run_id": run.run_id,
+        "instance_class": run.instance_class,
+        "billed_s": str(run.billed_s),
+        "active_s": str(run.active_s),
+        "price_per_hour_usd": "" if run.price_per_hour_usd is None else str(run.price_per_hour_usd),
+    }
+
+
+def _run(item: dict[str, Any]) -> RunRecord:
+    price = item["price_per_hour_usd"]
+    return RunRecord(
+        pipeline=item["pipeline"],
+        load_date=datetime.fromisoformat(item["load_date"]),
+        run_id=item["run_id"],
+        instance_class=item["instance_class"],
+        billed_s=float(item["billed_s"]),
+        active_s=float(item["active_s"]),
+        price_per_hour_usd=float(price) if price else None,
     )

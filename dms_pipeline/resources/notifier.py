@@ -11,7 +11,7 @@ class NotifierResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     """The SNS topic whose subscribers read what became of a load."""
 
     aws: dg.ResourceDependency[AwsSession]
-    topic: str = Field("dms-pipeline", description="SNS topic, by name or ARN")
+    topic: str = Field(default="dms-pipeline", description="SNS topic, by name or ARN")
 
     def client(self) -> Topic:
         return Topic(self.aws.client("sns"), self.topic)

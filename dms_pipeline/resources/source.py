@@ -50,7 +50,8 @@ class MySQLSource:
             connection = self.settings.connect()
         except SourceError as error:
             raise SourceError(
-                f"{error}. Is the server up, and are host, port and password in its secret right?"
+                f"{error}. Is the server up (a local one: `dms-pipeline local up`), and are host, "
+                "port and password in its secret right?"
             ) from error
         try:
             yield connection

@@ -12,6 +12,7 @@ from psycopg import sql
 from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import TargetError
+from dms_pipeline.records import ApplyException
 from dms_pipeline.resources.aws_session import AwsSession
 
 
@@ -37,8 +38,10 @@ class PostgresTarget:
             )
         except psycopg.Error as error:
             raise TargetError(
-                f"cannot connect to the target PostgreSQL at {where}: {_text(error)}. "
-                "Is the server up, and are host, port, database and password in its secret right?"
+                f"cannot connect to the target PostgreSQL at {where}: "
+                f"{_text(error).rstrip('.?')}. Is the server up (a local one: "
+                "`dms-pipeline local up`), and are host, port, database and password in its secret "
+                "right?"
             ) from error
         try:
             with connection:
@@ -61,6 +64,24 @@ class PostgresTarget:
             ).fetchall()
         present = {row[0] for row in rows}
         return tuple(schema for schema in wanted if schema not in present)
+
+    def apply_exceptions(self, task_name: str, *, schema: str) -> tuple[ApplyException, ...]:
+        """Changes that the task could not apply, from DMS's control table; the oldest first."""
+        with self.connect() as connection:
+            try:
+                rows = connection.execute(
+                    sql.SQL(
+                        'SELECT "TABLE_OWNER", "TABLE_NAME", "ERROR", "STATEMENT"'
+                        ' FROM {} WHERE "TASK_NAME" = %s ORDER BY "ERROR_TIME"'
+                    ).format(sql.Identifier(schema, "awsdms_apply_exceptions")),
+                    (task_name,),
+                ).fetchall()
+            except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
+                return ()
+        return tuple(
+            ApplyException(TableId(owner, table), error or "", statement or "")
+            for owner, table, error, statement in rows
+        )
 
     def row_counts(self, tables: Iterable[TableId]) -> dict[TableId, int | None]:
         """Rows of each table; None where there is no such table."""

@@ -193,7 +193,9 @@ def test_own_server_takes_the_place_of_the_private_one(stack, mysql):
 def test_own_server_that_refuses_is_named_without_the_password(stack, side, request):
     server = request.getfixturevalue(side)
     dsn = server.dsn.replace(server.settings.admin_password, "s3cret")
-    with pytest.raises(StackError, match=f"127.0.0.1:{server.port} does not let admin in") as error:
+    with pytest.raises(
+        StackError, match=f"127.0.0.1:{server.port} cannot be used as admin"
+    ) as error:
         stack.up(**{f"{side}_dsn": dsn})
     assert "s3cret" not in str(error.value)
     assert "running" not in states(stack)

@@ -317,6 +317,38 @@ def test_pages_show_every_instance_once(dms):
     assert shown == names
 
 
+def test_one_describe_shows_many_tasks_by_their_arns(dms, objects):
+    arns = [objects.create_task(f"load-{number}") for number in range(45)]
+    wanted = arns[:25]
+    filters = [{"Name": "replication-task-arn", "Values": wanted}]
+    pages = list(
+        dms.get_paginator("describe_replication_tasks").paginate(
+            Filters=filters, WithoutSettings=True, PaginationConfig={"PageSize": 20}
+        )
+    )
+    shown = [task["ReplicationTaskArn"] for page in pages for task in page["ReplicationTasks"]]
+    assert [len(page["ReplicationTasks"]) for page in pages] == [20, 5]
+    assert shown == wanted
+
+
+def test_filter_with_several_arns_is_a_fault_only_when_none_is_left(dms, objects):
+    arns = [objects.create_task(name) for name in ("one", "two")]
+    filters = [{"Name": "replication-task-arn", "Values": [*arns, "arn:aws:dms:gone"]}]
+
+    def shown() -> list[str]:
+        tasks = dms.describe_replication_tasks(Filters=filters)["ReplicationTasks"]
+        return [task["ReplicationTaskIdentifier"] for task in tasks]
+
+    assert shown() == ["one", "two"]
+    dms.delete_replication_task(ReplicationTaskArn=arns[0])
+    wait(dms, "replication_task_deleted", "replication-task-arn", arns[0])
+    assert shown() == ["two"]
+    dms.delete_replication_task(ReplicationTaskArn=arns[1])
+    wait(dms, "replication_task_deleted", "replication-task-arn", arns[1])
+    with pytest.raises(ClientError, match="ResourceNotFoundFault"):
+        shown()
+
+
 def test_regions_do_not_see_each_other(tmp_path):
     with local_aws(tmp_path) as app:
         create_instance(client(app, "dms", "eu-central-1"))

@@ -3,9 +3,9 @@ import pytest
 from dms_pipeline.local_dms.control_plane.lifecycle import (
     FORGOTTEN_S,
     GONE,
+    REALISTIC_S,
     Life,
     Phase,
-    timing_of,
 )
 from dms_pipeline_tests.fake_engine import SteppingClock
 from dms_pipeline_tests.wsgi_bridge import client, local_aws
@@ -56,5 +56,5 @@ def test_realistic_instance_takes_minutes(tmp_path):
 
         clock.now += 240
         assert status() == "creating"
-        clock.now += timing_of("realistic").instance_creating
+        clock.now += REALISTIC_S["instance", "creating"]
         assert status() == "available"

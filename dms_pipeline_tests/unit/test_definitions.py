@@ -9,9 +9,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dms_pipeline.definitions import build_definitions
 from dms_pipeline.deployments import deployment
 from dms_pipeline.errors import ConfigError
 from dms_pipeline.factory import build_pipeline
+from dms_pipeline.failures import step_failure
 from dms_pipeline.pipeline_config import load_pipelines
 from dms_pipeline_tests.a_pipeline import PIPELINES
 
@@ -19,7 +21,7 @@ from dms_pipeline_tests.a_pipeline import PIPELINES
 def definitions(folder: Path) -> dg.Definitions:
     here = deployment({"DMS_PIPELINES_DIR": str(folder), "DMS_LOCAL_HOME": "/nowhere"})
     return dg.Definitions.merge(
-        *(build_pipeline(pipeline) for pipeline in load_pipelines(here.pipelines)),
+        *(build_pipeline(pipeline) for pipeline in load_pipelines(here.pipelines).pipelines),
         dg.Definitions(resources=here.resources(), executor=dg.in_process_executor),
     )
 
@@ -44,7 +46,11 @@ def test_pipeline_has_its_jobs_schedule_sensor_and_check():
     [schedule] = repository.schedule_defs
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 * * * *", "UTC")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
-    assert [sensor.name for sensor in repository.sensor_defs] == ["studentdb_failure_mail"]
+    assert {sensor.name for sensor in repository.sensor_defs} == {
+        "studentdb_failure_mail",
+        "studentdb_termination_mail",
+        "studentdb_janitor",
+    }
     [check] = repository.asset_graph.asset_check_keys
     assert check.name == "row_count"
 
@@ -120,3 +126,15 @@ def test_definitions_load_without_a_stack_and_without_the_local_dms():
 def test_environment_that_cannot_be_used_is_refused(name, value, words):
     with pytest.raises(ConfigError, match=words):
         deployment({name: value})
+
+
+def test_broken_pipeline_is_a_job_that_says_why_beside_the_others(tmp_path, monkeypatch):
+    two_pipelines(tmp_path)
+    (tmp_path / "shop" / "table_mappings.json").write_text("{")
+    monkeypatch.setenv("DMS_PIPELINES_DIR", str(tmp_path))
+    loaded = build_definitions()
+    assert "studentdb_incremental_load" in loaded.get_repository_def().job_names
+    job = loaded.resolve_job_def("shop_incremental_load")
+    result = job.execute_in_process(raise_on_error=False)
+    [event] = [event for event in result.all_events if event.is_step_failure]
+    assert "shop/table_mappings.json, line 1" in step_failure(event)

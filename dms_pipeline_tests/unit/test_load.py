@@ -1,11 +1,14 @@
 """The steps of a load against the real control plane, with a scripted engine."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.errors import LoadError
+from dms_pipeline.records import ApplyException
 from dms_pipeline_tests.a_pipeline import NAME, STUDENTS, World, a_world, checkpoint_at
 from dms_pipeline_tests.fake_engine import Script, table_row
 
@@ -44,11 +47,11 @@ def test_every_step_may_be_repeated_by_the_same_run(world):
     for _ in range(2):
         load.test_connections()
     for _ in range(2):
-        load.create_task("full-load-and-cdc", None)
+        load.create_task("full-load-and-cdc")
     for _ in range(2):
         load.run_task(world.source)
     for _ in range(2):
-        load.record_load(world.source, world.checkpoints, world.metrics)
+        load.record_load(world.source, world.target)
     for _ in range(2):
         load.delete_task()
     for _ in range(2):
@@ -60,6 +63,7 @@ def test_every_step_may_be_repeated_by_the_same_run(world):
 
 def test_instance_of_another_run_is_refused_naming_run_and_remedy(world):
     world.load("run-1").create_instance()
+    world.lease("run-1").release()
     with pytest.raises(
         LoadError, match="left over from run run-1 .*dms-pipeline cleanup studentdb"
     ):
@@ -69,10 +73,10 @@ def test_instance_of_another_run_is_refused_naming_run_and_remedy(world):
 def test_another_run_deletes_nothing_of_ours_unless_it_cleans_up(world):
     world.prepare("run-1")
     with pytest.raises(LoadError, match="left over from run run-1"):
-        world.load("run-2").delete_task()
+        world.objects("run-2").delete_task()
     with pytest.raises(LoadError, match="left over from run run-1"):
-        world.load("run-2").delete_instance()
-    cleanup = world.load("run-2", force=True)
+        world.objects("run-2").delete_instance()
+    cleanup = world.objects("run-2", force=True)
     cleanup.delete_task()
     cleanup.delete_instance()
     assert world.dms.find_instance(NAME) is None
@@ -144,7 +148,7 @@ def test_checkpoint_does_not_move_over_what_was_not_loaded(world, script, words)
     load = world.prepare()
     load.run_task(world.source)
     with pytest.raises(LoadError, match=words):
-        load.record_load(world.source, world.checkpoints, world.metrics)
+        load.record_load(world.source, world.target)
     assert world.checkpoints.latest("studentdb") is None
 
 
@@ -165,11 +169,15 @@ def test_load_that_has_not_caught_up_is_extended_until_it_has(world):
 def test_load_that_never_catches_up_ends_and_says_so(world):
     world.run("run-1")
     tables = [table_row("studentdb", "student_details")]
-    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2001)))
+    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2500)))
+    end = BinlogPosition("mysql-bin-changelog.000002", 3000)
+    world.source = replace(world.source, state=replace(world.source.state, end=end))
     world.prepare("run-2", cdc=True)
-    world.load("run-2", extensions=2).run_task(world.source)
-    assert len(world.engine.specs) == 1 + 3
+    world.load("run-2").run_task(world.source)
+    assert len(world.engine.specs) == 1 + 1 + world.pipeline.stop.max_extensions
     assert "the next load carries on from there" in world.said[-1]
+    world.load("run-2").record_load(world.source, world.target)
+    assert world.checkpoints.latest("studentdb").behind == str(world.source.end())
 
 
 def test_checkpoint_moved_by_another_writer_during_the_load_is_not_overwritten(world):
@@ -181,7 +189,7 @@ def test_checkpoint_moved_by_another_writer_during_the_load_is_not_overwritten(w
         replace(seen, run_id="by-hand", checkpoint=checkpoint_at(5000)), seen=seen
     )
     with pytest.raises(LoadError, match="was moved while this load ran"):
-        load.record_load(world.source, world.checkpoints, world.metrics)
+        load.record_load(world.source, world.target)
     assert world.checkpoints.latest("studentdb").run_id == "by-hand"
 
 
@@ -189,3 +197,122 @@ def test_password_of_an_endpoint_is_in_nothing_that_is_said_or_shown(world):
     world.run()
     assert "secret" not in "\n".join(world.said)
     assert "secret" not in repr(world.source)
+
+
+def test_source_end_is_that_of_the_first_try_also_after_a_crash(world):
+    world.run("run-1")
+    tables = [table_row("studentdb", "student_details")]
+    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2500)))
+    world.prepare("run-2", cdc=True)
+    world.lease("run-2").take()
+    first = world.load("run-2")
+    first.lease.take()
+    first.lease.note_source_end("mysql-bin-changelog.000002:2400")
+    world.source = replace(
+        world.source,
+        state=replace(world.source.state, end=BinlogPosition("mysql-bin-changelog.000009", 4)),
+    )
+    world.load("run-2").run_task(world.source)
+    assert len(world.engine.specs) == 2
+
+
+def test_failed_task_of_an_earlier_try_is_resumed(world):
+    world.run("run-1")
+    tables = [table_row("studentdb", "student_details")]
+    world.engine.script(
+        NAME,
+        Script(fail_with="the source went away"),
+        Script(tables=tables, checkpoint=checkpoint_at(2002)),
+    )
+    load = world.prepare("run-2", cdc=True)
+    with pytest.raises(LoadError, match="the source went away"):
+        load.run_task(world.source)
+    world.load("run-2").run_task(world.source)
+    assert world.engine.specs[-1]["resume"]
+    world.load("run-2").record_load(world.source, world.target)
+    assert world.checkpoints.latest("studentdb").sequence == 2
+
+
+def test_full_load_that_broke_off_begins_again(world):
+    world.engine.script(
+        NAME,
+        Script(fail_with="the source went away"),
+        Script(tables=[table_row("studentdb", "student_details")]),
+    )
+    load = world.prepare()
+    with pytest.raises(LoadError):
+        load.run_task(world.source)
+    world.load().run_task(world.source)
+    assert not world.engine.specs[-1]["resume"]
+
+
+def test_run_that_has_recorded_creates_nothing_billed_again(world):
+    world.run("run-1")
+    load = world.load("run-1")
+    load.create_instance()
+    load.test_connections()
+    load.create_task("full-load-and-cdc")
+    load.run_task(world.source)
+    load.record_load(world.source, world.target)
+    load.delete_task()
+    load.delete_instance()
+    assert len(world.engine.specs) == 1
+    assert len(list(world.metrics.runs("studentdb"))) == 1
+
+
+@pytest.mark.parametrize(
+    ("policy", "runs"), [("carry_over", 1), ("fail", 1)], ids=["carry_over", "fail"]
+)
+def test_policy_for_a_load_that_is_behind(world, policy, runs):
+    world.run("run-1")
+    stop = world.pipeline.stop.model_copy(update={"when_behind": policy})
+    world.pipeline = replace(world.pipeline, stop=stop)
+    tables = [table_row("studentdb", "student_details")]
+    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2001)))
+    load = world.prepare("run-2", cdc=True)
+    if policy == "fail":
+        with pytest.raises(LoadError, match="stopped before .* give it a longer stop.window_s"):
+            load.run_task(world.source)
+    else:
+        load.run_task(world.source)
+    assert len(world.engine.specs) - 1 == runs
+
+
+def test_commit_time_stop_on_an_idle_source_is_ended_after_the_window(world):
+    world.run("run-1")
+    stop = world.pipeline.stop.model_copy(update={"at": "commit_time", "window_s": 1})
+    world.pipeline = replace(world.pipeline, stop=stop)
+    tables = [table_row("studentdb", "student_details")]
+    world.engine.script(
+        NAME, Script(tables=tables, checkpoint=checkpoint_at(2002), runs_until_stopped=True)
+    )
+    load = world.prepare("run-2", cdc=True)
+    ticks = iter(range(10_000))
+    start = time.time()
+    pacing = replace(load.objects.pacing, clock=lambda: start + next(ticks))
+    replace(load, objects=replace(load.objects, pacing=pacing)).run_task(world.source)
+    assert world.engine.specs[-1]["stop_position"].startswith("commit_time:")
+    assert load.record_load(world.source, world.target).stop_reason == "NORMAL"
+
+
+def test_rows_that_dms_could_not_apply_keep_the_checkpoint(world):
+    load = world.prepare()
+    load.run_task(world.source)
+    exception = ApplyException(STUDENTS, "value too long", "UPDATE ...")
+    target = replace(world.target, exceptions=(exception,))
+    with pytest.raises(LoadError, match="first is of studentdb.student_details: value too long"):
+        load.record_load(world.source, target)
+    assert world.checkpoints.latest("studentdb") is None
+
+
+def test_warm_instance_is_kept_and_taken_over_by_the_next_run(world):
+    warm = world.pipeline.instance.model_copy(update={"mode": "warm"})
+    world.pipeline = replace(world.pipeline, instance=warm)
+    world.run("run-1")
+    kept = world.dms.find_instance(NAME)
+    assert kept is not None
+    assert world.objects("run-2").leftovers() == []
+    world.run("run-2", cdc=True)
+    assert world.dms.find_instance(NAME).arn == kept.arn
+    world.objects("cleanup", force=True).delete_instance()
+    assert world.dms.find_instance(NAME) is None

@@ -27,7 +27,7 @@ def spoil(folder: Path, file: str, old: str, new: str) -> None:
 
 
 def test_shipped_pipeline_is_valid(folder):
-    [pipeline] = load_pipelines(folder)
+    [pipeline] = load_pipelines(folder).pipelines
     assert pipeline.name == "studentdb"
     assert [table.source for table in pipeline.tables] == [TableId("studentdb", "student_details")]
     assert json.loads(pipeline.table_mappings)["rules"]
@@ -79,7 +79,15 @@ def test_missing_file_is_named(folder):
 def test_name_that_dms_or_dagster_would_refuse_is_refused_first(folder):
     (folder / "studentdb").rename(folder / "student-db")
     with pytest.raises(ConfigError, match="needs another name"):
-        load_pipelines(folder)
+        load_pipeline(folder, "student-db")
+
+
+def test_one_broken_pipeline_leaves_the_others_loadable(folder):
+    shutil.copytree(folder / "studentdb", folder / "shop")
+    spoil(folder, "pipeline.yaml", "schedule:", "schedule")
+    loaded = load_pipelines(folder)
+    assert [pipeline.name for pipeline in loaded.pipelines] == ["shop"]
+    assert "studentdb/pipeline.yaml, line" in str(loaded.broken["studentdb"])
 
 
 def test_folder_without_pipelines_is_refused(tmp_path):

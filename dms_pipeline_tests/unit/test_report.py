@@ -2,8 +2,10 @@
 
 from datetime import UTC, datetime
 
+import pytest
+
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.records import CheckpointRecord, LoadRecord, TableLoad
+from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord, TableLoad
 from dms_pipeline.report import failure_mail, success_mail
 
 MOMENT = datetime(2026, 1, 2, 3, 0, 0, tzinfo=UTC)
@@ -31,23 +33,43 @@ def test_success_mail_sums_up_and_lists_only_tables_with_changes():
     mail = success_mail(
         RECORD,
         [load("a", 3, 1), load("b", deletes=1), load("c"), load("d")],
-        billed_until=MOMENT.replace(minute=15),
+        RunRecord("shop", MOMENT, "run", "dms.t3.medium", 900.0, 90.0, 0.1),
         run_id="run",
     )
     assert mail.subject == "shop loaded: 3 inserts, 1 update, 1 delete"
     assert "2 tables without changes" in mail.text
     assert "shop.c" not in mail.text
-    assert "dms.t3.medium, 15.0 minutes from creation to deletion" in mail.text
+    assert "15.0 minutes of dms.t3.medium, 90% of it with no task active" in mail.text
+    assert "0.0250 USD; always on, it would be 2.40 USD a day" in mail.text
     assert "number 7: checkpoint:V1#" in mail.text
 
 
 def test_full_load_mail_tells_the_rows():
-    mail = success_mail(RECORD, [load("a", rows=7)], billed_until=MOMENT, run_id="run")
+    mail = success_mail(RECORD, [load("a", rows=7)], None, run_id="run")
     assert mail.subject.startswith("shop loaded: full load of 7 rows, 0 inserts")
 
 
-def test_failure_mail_has_reason_and_remedy():
-    mail = failure_mail(pipeline="shop", job="shop_incremental_load", run_id="r", reason="no disk")
+def test_failure_mail_has_reason_what_is_left_and_the_remedy():
+    mail = failure_mail(
+        pipeline="shop",
+        job="shop_incremental_load",
+        run_id="r",
+        reason="no disk",
+        kept=["The instance is kept."],
+        deleted=False,
+    )
     assert mail.subject == "shop: shop_incremental_load failed"
-    assert "no disk" in mail.text
-    assert "dms-pipeline cleanup shop" in mail.text
+    for words in ("no disk", "The instance is kept.", "dms-pipeline cleanup shop"):
+        assert words in mail.text
+
+
+@pytest.mark.parametrize(
+    ("kept", "deleted", "words"),
+    [([], False, "Nothing of it is left on AWS."), (["The task"], True, "was deleted (on_failure")],
+)
+def test_failure_mail_asks_for_no_cleanup_where_nothing_is_left(kept, deleted, words):
+    mail = failure_mail(
+        pipeline="shop", job="j", run_id="r", reason="x", kept=kept, deleted=deleted
+    )
+    assert words in mail.text
+    assert "cleanup" not in mail.text

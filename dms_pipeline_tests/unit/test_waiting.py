@@ -22,7 +22,7 @@ class Time:
 def wait(states, *, timeout_s=100.0, interval_s=1.0):
     time, seen = Time(), iter(states)
     said: list[str] = []
-    pacing = Pacing(interval_s, 1, 1, 1, 1, clock=time, sleep=time.sleep)
+    pacing = Pacing(interval_s, 1, 1, 1, clock=time, sleep=time.sleep)
     last = wait_until(
         "the task",
         lambda: next(seen),

@@ -7,8 +7,9 @@ from typing import Any
 
 from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader, connection_settings
 from dms_pipeline.local_dms.control_plane.endpoints import EndpointKind, kind_of
+from dms_pipeline.local_dms.control_plane.fault_injection import FaultInjection
 from dms_pipeline.local_dms.control_plane.faults import invalid_state, not_found
-from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase, Timing
+from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase
 from dms_pipeline.local_dms.control_plane.listing import filtered, page
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
@@ -17,6 +18,7 @@ from dms_pipeline.local_dms.control_plane.resources import (
     Endpoint,
     ReplicationInstance,
 )
+from dms_pipeline.local_dms.control_plane.timing import Timing
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +44,7 @@ class Connections:
         check: ConnectionCheck,
         read_secret: SecretReader,
         background: Background,
+        injection: FaultInjection,
     ) -> None:
         """Work on the connections of `registry`, tested by `check`."""
         self._registry = registry
@@ -49,6 +52,7 @@ class Connections:
         self._check = check
         self._read_secret = read_secret
         self._background = background
+        self._injection = injection
         for connection in registry.all(Connection):
             if connection.life.final_status == "testing":
                 self._end(connection, "The local DMS ended during the test; test again.")
@@ -82,17 +86,23 @@ class Connections:
                 endpoint_arn=endpoint.arn,
                 region=request.region,
                 created_at=former.created_at if former else self._registry.clock(),
-                life=self._registry.begin(Phase("testing", self._timing.connection_testing)),
+                life=self._registry.begin(
+                    self._timing.phase(
+                        "connection", "testing", endpoint.identifier, instance.identifier
+                    )
+                ),
             )
         )
         answer = {"Connection": self._described(connection)}
-        self._background(lambda: self._run(connection, endpoint))
+        self._background(lambda: self._run(connection, endpoint, instance))
         return answer
 
-    def _run(self, connection: Connection, endpoint: Endpoint) -> None:
+    def _run(
+        self, connection: Connection, endpoint: Endpoint, instance: ReplicationInstance
+    ) -> None:
+        names = (endpoint.identifier, instance.identifier)
         try:
-            settings = connection_settings(endpoint, self._read_secret)
-            failure = self._check(kind_of(endpoint), settings)
+            failure = self._injection.connection_failure(*names) or self._failure(endpoint)
         except ValueError as error:
             failure = str(error)
         except Exception:  # the outermost loop of this thread; without an end the test would hang
@@ -103,6 +113,9 @@ class Connections:
             # Deleted or tested anew meanwhile: this result is about something else.
             if current and current.life.entered_at == connection.life.entered_at:
                 self._end(current, failure)
+
+    def _failure(self, endpoint: Endpoint) -> str | None:
+        return self._check(kind_of(endpoint), connection_settings(endpoint, self._read_secret))
 
     def _end(self, connection: Connection, failure: str | None) -> None:
         status = "failed" if failure else "successful"
@@ -132,7 +145,10 @@ class Connections:
             raise not_found(f"{WHAT} between {key} not found.")
         if connection.life.status in ("testing", "deleting"):
             raise invalid_state(f"{WHAT} cannot be deleted, it is {connection.life.status}.")
-        life = self._registry.begin(Phase("deleting", self._timing.endpoint_deleting), Phase(GONE))
+        endpoint = self._registry.find(Endpoint, connection.endpoint_arn)
+        names = (endpoint.identifier,) if endpoint else ()
+        phase = self._timing.phase("connection", "deleting", *names, instance.identifier)
+        life = self._registry.begin(phase, Phase(GONE))
         deleting = self._registry.save(replace(connection, life=life))
         return {"Connection": self._described(deleting)}
 

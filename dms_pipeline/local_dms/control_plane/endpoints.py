@@ -15,7 +15,7 @@ from dms_pipeline.local_dms.control_plane.identifiers import (
     chosen_resource_id,
     tags_of,
 )
-from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase, Timing
+from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase
 from dms_pipeline.local_dms.control_plane.listing import filtered, page
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
@@ -25,6 +25,7 @@ from dms_pipeline.local_dms.control_plane.resources import (
     ReplicationTask,
     new_arn,
 )
+from dms_pipeline.local_dms.control_plane.timing import Timing
 
 WHAT = "Endpoint"
 EndpointKind = Literal["source", "target"]
@@ -123,7 +124,8 @@ class Endpoints:
         for connection in self._registry.all(Connection):
             if connection.endpoint_arn == endpoint.arn:
                 self._registry.remove(connection)
-        life = self._registry.begin(Phase("deleting", self._timing.endpoint_deleting), Phase(GONE))
+        phase = self._timing.phase("endpoint", "deleting", endpoint.identifier)
+        life = self._registry.begin(phase, Phase(GONE))
         deleting = self._registry.save(replace(endpoint, life=life))
         return {"Endpoint": described_endpoint(deleting)}
 

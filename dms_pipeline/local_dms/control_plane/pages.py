@@ -1,8 +1,9 @@
 """The HTML pages of the local endpoint, for a person; everything shown is escaped."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from email.message import EmailMessage
 from html import escape
+from typing import Any
 from urllib.parse import quote
 
 from dms_pipeline.local_dms.control_plane.registry import Registry
@@ -19,7 +20,7 @@ _STYLE = (
 )
 
 
-def status_page(registry: Registry) -> str:
+def status_page(registry: Registry, faults: Sequence[Mapping[str, Any]] = ()) -> str:
     with registry.lock:
         registry.settle()
         instances = registry.all(ReplicationInstance)
@@ -51,7 +52,16 @@ def status_page(registry: Registry) -> str:
                 for e in endpoints
             ],
         ),
+        _injected_faults(faults),
     )
+
+
+def _injected_faults(faults: Sequence[Mapping[str, Any]]) -> str:
+    """Nothing when there are none; else whoever wonders about a failure must see them."""
+    if not faults:
+        return ""
+    rows = [(f["kind"], f.get("identifier", "*"), str(f["struck"])) for f in faults]
+    return _table("Injected faults", ("Kind", "Identifier", "Struck"), rows)
 
 
 def mail_list_page(mails: Sequence[tuple[str, EmailMessage]]) -> str:

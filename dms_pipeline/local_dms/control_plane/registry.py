@@ -15,7 +15,9 @@ from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Life, Phase
 from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
 from dms_pipeline.local_dms.control_plane.resources import (
     Connection,
+    Endpoint,
     ReplicationInstance,
+    ReplicationTask,
     Resource,
 )
 
@@ -101,6 +103,15 @@ class Registry:
         if resource is None:
             raise not_found(f"{what} {key} not found.")
         return resource
+
+    def identifier_of(self, arn: str) -> str | None:
+        """The name that the user gave to the object with this ARN."""
+        named = (
+            self.find(ReplicationInstance, arn)
+            or self.find(Endpoint, arn)
+            or self.find(ReplicationTask, arn)
+        )
+        return named.identifier if named else None
 
     def begin(self, *phases: Phase) -> Life:
         """A life that enters its first phase now."""

@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from dms_pipeline.local_dms.control_plane.fault_injection import FaultInjection
 from dms_pipeline.local_dms.control_plane.faults import already_exists, invalid_state
 from dms_pipeline.local_dms.control_plane.identifiers import (
     checked_identifier,
     chosen_resource_id,
     tags_of,
 )
-from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase, Timing
+from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase
 from dms_pipeline.local_dms.control_plane.listing import filtered, page
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
@@ -26,6 +27,7 @@ from dms_pipeline.local_dms.control_plane.subnet_groups import (
     described_group,
     find_group,
 )
+from dms_pipeline.local_dms.control_plane.timing import Timing
 
 WHAT = "Replication instance"
 DEFAULT_ENGINE_VERSION = "3.5.4"
@@ -34,10 +36,11 @@ DEFAULT_ENGINE_VERSION = "3.5.4"
 class ReplicationInstances:
     """The operations on replication instances."""
 
-    def __init__(self, registry: Registry, timing: Timing) -> None:
+    def __init__(self, registry: Registry, timing: Timing, injection: FaultInjection) -> None:
         """Work on the instances of `registry`."""
         self._registry = registry
         self._timing = timing
+        self._injection = injection
 
     def operations(self) -> Mapping[str, Operation]:
         return {
@@ -62,7 +65,8 @@ class ReplicationInstances:
             identifier=identifier,
             created_at=self._registry.clock(),
             life=self._registry.begin(
-                Phase("creating", self._timing.instance_creating), Phase("available")
+                self._timing.phase("instance", "creating", identifier),
+                Phase(self._injection.provisioned_status(identifier)),
             ),
             parameters={name: value for name, value in params.items() if name != "Tags"},
             tags=tags_of(params),
@@ -101,7 +105,8 @@ class ReplicationInstances:
                 f"{WHAT} {instance.identifier} has one or more replication tasks: {names}. "
                 "Delete them and wait until they are gone."
             )
-        life = self._registry.begin(Phase("deleting", self._timing.instance_deleting), Phase(GONE))
+        phase = self._timing.phase("instance", "deleting", instance.identifier)
+        life = self._registry.begin(phase, Phase(GONE))
         deleting = self._registry.save(replace(instance, life=life))
         return {"ReplicationInstance": self._described(deleting)}
 

@@ -17,7 +17,7 @@ from dms_pipeline.local_dms.control_plane.identifiers import (
     chosen_resource_id,
     tags_of,
 )
-from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase, Timing
+from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase
 from dms_pipeline.local_dms.control_plane.listing import filtered, page
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
@@ -34,6 +34,7 @@ from dms_pipeline.local_dms.control_plane.task_documents import (
     parsed_cdc_start,
     parsed_cdc_stop,
 )
+from dms_pipeline.local_dms.control_plane.timing import Timing
 
 WHAT = "Replication task"
 _MIGRATION_TYPES = ("full-load", "cdc", "full-load-and-cdc")
@@ -70,7 +71,7 @@ class ReplicationTasks:
             identifier=identifier,
             created_at=self._registry.clock(),
             life=self._registry.begin(
-                Phase("creating", self._timing.task_creating), Phase("ready")
+                self._timing.phase("task", "creating", identifier), Phase("ready")
             ),
             instance_arn=params["ReplicationInstanceArn"],
             source_arn=params["SourceEndpointArn"],
@@ -156,7 +157,7 @@ class ReplicationTasks:
         mappings = params.get("TableMappings", task.table_mappings)
         checked_table_mappings(mappings)
         settings = params.get("ReplicationTaskSettings")
-        modifying = Phase("modifying", self._timing.task_modifying)
+        modifying = self._timing.phase("task", "modifying", task.identifier)
         changed = replace(
             with_positions(task, params),
             identifier=identifier,
@@ -174,7 +175,8 @@ class ReplicationTasks:
                 f"{WHAT} {task.identifier} cannot be deleted while it is {task.life.status}; "
                 "stop it first and wait until it is stopped."
             )
-        life = self._registry.begin(Phase("deleting", self._timing.task_deleting), Phase(GONE))
+        phase = self._timing.phase("task", "deleting", task.identifier)
+        life = self._registry.begin(phase, Phase(GONE))
         return {"ReplicationTask": described_task(self._registry.save(replace(task, life=life)))}
 
 

@@ -5,7 +5,7 @@ Operations run one at a time; none of them waits for an engine or a database.
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,9 @@ from dms_pipeline.local_dms.control_plane.connections import (
 )
 from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader
 from dms_pipeline.local_dms.control_plane.endpoints import Endpoints
-from dms_pipeline.local_dms.control_plane.lifecycle import Speed, timing_of
+from dms_pipeline.local_dms.control_plane.fault_injection import FaultInjection
+from dms_pipeline.local_dms.control_plane.faulty_runs import FaultyRunner
+from dms_pipeline.local_dms.control_plane.lifecycle import Speed
 from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Protocol, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
@@ -28,6 +30,7 @@ from dms_pipeline.local_dms.control_plane.tags import Tags
 from dms_pipeline.local_dms.control_plane.task_execution import TaskExecution
 from dms_pipeline.local_dms.control_plane.task_runner import TaskRunner
 from dms_pipeline.local_dms.control_plane.task_starts import TaskStarts
+from dms_pipeline.local_dms.control_plane.timing import Timing
 
 
 def run_in_thread(work: Callable[[], None]) -> None:
@@ -50,12 +53,16 @@ class DmsService:
 
     def __init__(self, database: Path, *, speed: Speed, surroundings: Surroundings) -> None:
         """Open the file; what a former process left in transition is brought to its end."""
-        timing = timing_of(speed)
+        self.injection = FaultInjection()
+        timing = Timing(speed, self.injection)
         self._store = ResourceStore(database)
         self.registry = Registry(self._store, surroundings.clock)
         registry, read_secret = self.registry, surroundings.read_secret
         self._execution = TaskExecution(
-            registry, timing, runner=surroundings.runner, read_secret=read_secret
+            registry,
+            timing,
+            runner=FaultyRunner(surroundings.runner, self.injection),
+            read_secret=read_secret,
         )
         connections = Connections(
             registry,
@@ -63,9 +70,10 @@ class DmsService:
             check=surroundings.check,
             read_secret=read_secret,
             background=surroundings.background,
+            injection=self.injection,
         )
         groups = (
-            ReplicationInstances(registry, timing),
+            ReplicationInstances(registry, timing, self.injection),
             SubnetGroups(registry),
             Endpoints(registry, timing),
             connections,
@@ -75,19 +83,31 @@ class DmsService:
         )
         self._protocol = Protocol(
             {
-                name: self._one_at_a_time(operation)
+                name: self._one_at_a_time(name, operation)
                 for group in groups
                 for name, operation in group.operations().items()
             }
         )
 
-    def _one_at_a_time(self, operation: Operation) -> Operation:
+    def _one_at_a_time(self, name: str, operation: Operation) -> Operation:
         def settled(request: Request) -> Mapping[str, Any]:
             with self.registry.lock:
                 self.registry.settle()
+                refusal = self.injection.refusal("dms", name, self._named_in(request))
+                if refusal is not None:
+                    raise refusal
                 return operation(request)
 
         return settled
+
+    def _named_in(self, request: Request) -> Iterator[str]:
+        """The identifiers of the objects that a request is about, as far as it names them."""
+        members = request.params.items()
+        texts = [text for name, text in members if name.endswith(("Identifier", "Arn"))]
+        for condition in request.params.get("Filters", []):
+            texts += condition["Values"]
+        for text in texts:
+            yield self.registry.identifier_of(text) or text
 
     @property
     def operation_names(self) -> tuple[str, ...]:

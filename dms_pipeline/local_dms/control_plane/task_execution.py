@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader, connection_settings
-from dms_pipeline.local_dms.control_plane.lifecycle import Life, Phase, Timing
+from dms_pipeline.local_dms.control_plane.lifecycle import Life, Phase
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import Endpoint, ReplicationTask, TaskRun
 from dms_pipeline.local_dms.control_plane.task_documents import (
@@ -20,6 +20,7 @@ from dms_pipeline.local_dms.control_plane.task_documents import (
     parsed_cdc_stop,
 )
 from dms_pipeline.local_dms.control_plane.task_runner import Message, TaskHandle, TaskRunner
+from dms_pipeline.local_dms.control_plane.timing import Timing
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +69,7 @@ class TaskExecution:
         former = task.run
         started = replace(
             task,
-            life=self._registry.begin(Phase("starting", self._timing.task_starting)),
+            life=self._registry.begin(self._timing.phase("task", "starting", task.identifier)),
             recovery_checkpoint=task.recovery_checkpoint if resume else "",
             run=TaskRun(
                 number=former.number + 1 if former else 1,
@@ -119,7 +120,7 @@ class TaskExecution:
 
     def stop(self, task: ReplicationTask) -> ReplicationTask:
         """Show `stopping`, and whatever the run has already come to after it."""
-        stopping = Phase("stopping", self._timing.task_stopping)
+        stopping = self._timing.phase("task", "stopping", task.identifier)
         life = self._registry.begin(stopping, *task.life.phases[1:])
         stopped = self._registry.save(replace(task, life=life))
         if handle := self._handles.get(task.arn):
@@ -197,6 +198,9 @@ def _now_running(life: Life) -> Life:
 
 
 def failure_text(message: str, *, reason: str) -> str:
+    """How AWS words the end of a failed task; a text that is so worded already stays."""
+    if message.startswith("Last Error "):
+        return message
     level = reason.removesuffix("_ERROR")
     # The two blanks are AWS's.
     return f"Last Error  {message} Stop Reason {reason} Error Level {level}"

@@ -39,10 +39,22 @@ def read_body(environ: "WSGIEnvironment") -> bytes:
 
 def region_of(environ: "WSGIEnvironment") -> str:
     """The region of the signature's credential scope; nothing is verified on a loopback port."""
+    scope = _credential_scope(environ)
+    return scope[2] or DEFAULT_REGION if scope else DEFAULT_REGION
+
+
+def service_of(environ: "WSGIEnvironment") -> str | None:
+    """The service of the signature's credential scope, None for a request without signature."""
+    scope = _credential_scope(environ)
+    return scope[3] if scope else None
+
+
+def _credential_scope(environ: "WSGIEnvironment") -> list[str] | None:
+    """Key id, date, region, service and the scope's fixed end."""
     authorization = environ.get("HTTP_AUTHORIZATION", "")
     _, found, scope = authorization.partition("Credential=")
     parts = scope.split(",")[0].split("/")
-    return parts[2] if found and len(parts) >= 5 and parts[2] else DEFAULT_REGION
+    return parts if found and len(parts) >= 5 else None
 
 
 def forward(app: "WSGIApplication", environ: "WSGIEnvironment") -> Reply:

@@ -18,7 +18,7 @@ from pathlib import Path
 import psycopg
 import pymysql
 
-from dms_pipeline.errors import StackError
+from dms_pipeline.errors import ConfigError, StackError
 from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer, PrivateServer
 from dms_pipeline.local_dms.servers.process import LOOPBACK
 from dms_pipeline.local_dms.servers.settings import make_private_folder
@@ -171,16 +171,23 @@ class LocalStack:
             return
         if self.home.exists() and not self.home.is_dir():
             raise StackError(
-                f"{self.home} is a file; the local stack needs a folder. Name another one."
+                f"{self.home} is a file; the local stack needs a folder. "
+                "Name another one with DMS_LOCAL_HOME."
             )
         if self.home.exists() and any(self.home.iterdir()):
             raise StackError(
                 f"{self.home} holds files that are not the local stack's. "
-                "Name an empty or new folder."
+                "Name an empty or new folder with DMS_LOCAL_HOME."
             )
         # PostgreSQL of root runs as another user, who has to walk through.
-        make_private_folder(self.home, passable=os.geteuid() == 0)
-        (self.home / _MARKER).write_text(_MARKER_TEXT)
+        try:
+            make_private_folder(self.home, passable=os.geteuid() == 0)
+            (self.home / _MARKER).write_text(_MARKER_TEXT)
+        except OSError as error:
+            raise StackError(
+                f"The folder {self.home} cannot be made ({error.strerror}). "
+                "Name another one with DMS_LOCAL_HOME."
+            ) from error
 
     @contextmanager
     def _lock(self, on_progress: Progress) -> Iterator[None]:
@@ -274,14 +281,23 @@ def _try_mysql(login: Login) -> None:
 
 def _try_postgres(dsn: str, login: Login) -> None:
     try:
+        psycopg.conninfo.conninfo_to_dict(dsn)
+    except psycopg.ProgrammingError as error:
+        # The text of the error may hold a piece of the password.
+        raise ConfigError(
+            "The postgresql DSN is not one that PostgreSQL reads: an option in it is unknown, or "
+            "a sign in it has to be written as %XX"
+        ) from error
+    try:
         psycopg.connect(dsn, connect_timeout=_CONNECT_TIMEOUT_S).close()
     except psycopg.Error as error:
-        raise _unusable("PostgreSQL", login, str(error).strip()) from error
+        raise _unusable("PostgreSQL", login, " ".join(str(error).split())) from error
 
 
 def _unusable(kind: str, login: Login, why: str) -> StackError:
     return StackError(
-        f"Your {kind} server at {login.host}:{login.port} does not let {login.username} in: {why}. "
+        f"Your {kind} server at {login.host}:{login.port} cannot be used as {login.username}: "
+        f"{why.rstrip('.?')}. "
         "Check the server and the DSN, then try again."
     )
 

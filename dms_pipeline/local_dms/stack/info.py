@@ -79,7 +79,12 @@ class StackInfo:
             return cls(home=home, source=source, target=target, **saved)
         except FileNotFoundError:
             return None
-        except (ValueError, TypeError, KeyError) as error:
+        except OSError as error:
+            raise StackError(
+                f"{path} cannot be read ({error.strerror}). The local stack needs a folder of your "
+                "own: name another one with DMS_LOCAL_HOME."
+            ) from error
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise StackError(
                 f"{path} is not readable ({type(error).__name__}). "
                 "Delete this file; the next start writes it anew."

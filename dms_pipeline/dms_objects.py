@@ -1,0 +1,185 @@
+"""The replication instance and the task of one pipeline, as one run finds, awaits and deletes them.
+
+Both have identifiers that depend on the pipeline alone; the tag ``run_id`` tells whose they are.
+What another run made is never touched, except by cleanup (``force``).
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from dms_pipeline.aws.dms import DmsClient, Endpoint, ReplicationInstance, ReplicationTask
+from dms_pipeline.errors import LoadError
+from dms_pipeline.waiting import Pacing, wait_until
+
+GONE = "gone"
+WARM = "warm"
+TRANSITIONAL_TASK_STATES = frozenset(
+    {"creating", "starting", "stopping", "modifying", "testing", "moving"}
+)
+_TRANSITIONAL_INSTANCE_STATES = frozenset(
+    {"creating", "modifying", "upgrading", "rebooting", "maintenance"}
+)
+
+
+def identifier(pipeline: str) -> str:
+    """The DMS identifier of a pipeline's instance, and of its task."""
+    return f"dms-pipeline-{pipeline.replace('_', '-')}"
+
+
+def leftover(pipeline: str, kind: str, owner: str) -> str:
+    """What to say of an instance or task that another run left."""
+    return (
+        f"the replication {kind} {identifier(pipeline)} is left over from run {owner or 'unknown'} "
+        f"and is billed; look into it, then remove it with `dms-pipeline cleanup {pipeline}`"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class DmsObjects:
+    """What one run may see and do. ``keep_lease`` is called at every look while it waits."""
+
+    pipeline: str
+    run_id: str
+    dms: DmsClient
+    pacing: Pacing
+    say: Callable[[str], None]
+    keep_lease: Callable[[], None] = lambda: None
+    force: bool = False
+
+    @property
+    def identifier(self) -> str:
+        return identifier(self.pipeline)
+
+    def instance(self) -> ReplicationInstance:
+        """The instance; raises `LoadError` if it is not there."""
+        instance = self.dms.find_instance(self.identifier)
+        if instance is None:
+            raise LoadError(
+                f"the replication instance {self.identifier} was deleted while this run needed it"
+            )
+        return instance
+
+    def task(self) -> ReplicationTask:
+        """The task; raises `LoadError` if it is not there."""
+        task = self.dms.find_task(self.identifier)
+        if task is None:
+            raise LoadError(
+                f"the replication task {self.identifier} was deleted while this run needed it"
+            )
+        return task
+
+    def endpoint(self, name: str, kind: str) -> Endpoint:
+        """The endpoint of that name; raises `LoadError` if there is none of that kind."""
+        endpoint = self.dms.find_endpoint(name)
+        if endpoint is None:
+            raise LoadError(f"there is no DMS endpoint {name}; create it, or correct pipeline.yaml")
+        if endpoint.kind != kind:
+            raise LoadError(f"the DMS endpoint {name} is a {endpoint.kind}, needed as {kind}")
+        return endpoint
+
+    def leftovers(self) -> list[str]:
+        """What other runs left, in words. A warm instance without a task is no leftover."""
+        task = self.dms.find_task(self.identifier)
+        instance = self.dms.find_instance(self.identifier)
+        found = []
+        for kind, thing in (("task", task), ("instance", instance)):
+            tags = self.dms.tags(thing.arn) if thing is not None else {"run_id": self.run_id}
+            is_warm = kind == "instance" and task is None and tags.get("mode") == WARM
+            if tags.get("run_id") != self.run_id and not is_warm:
+                found.append(leftover(self.pipeline, kind, tags.get("run_id", "")))
+        return found
+
+    def adopt_instance(self, instance: ReplicationInstance, tags: Mapping[str, str]) -> None:
+        """Raises `LoadError` unless the instance is this run's, or a warm one; takes it over."""
+        present = self.dms.tags(instance.arn)
+        if present.get("run_id") == self.run_id:
+            return
+        if present.get("mode") != WARM or self.dms.find_task(self.identifier) is not None:
+            raise LoadError(leftover(self.pipeline, "instance", present.get("run_id", "")))
+        self.dms.add_tags(instance.arn, tags)
+
+    def adopt_task(self, task: ReplicationTask) -> None:
+        """Raises `LoadError` unless the task is this run's."""
+        self._refuse_foreign("task", task.arn)
+
+    def delete_task(self) -> None:
+        """Leaves no task, stopping it first where it still runs."""
+        task = self.dms.find_task(self.identifier)
+        if task is not None and task.status != "deleting":
+            self._refuse_foreign("task", task.arn)
+            status = self.await_task(lambda seen: seen not in TRANSITIONAL_TASK_STATES)
+            if status == "running":
+                self.dms.stop_task(task)
+                self.await_task(
+                    lambda seen: seen not in TRANSITIONAL_TASK_STATES and seen != "running"
+                )
+            self.dms.delete_task(task)
+        self.await_task(lambda seen: seen == GONE)
+
+    def delete_instance(self) -> None:
+        """Leaves no instance; from here on nothing is billed."""
+        instance = self.dms.find_instance(self.identifier)
+        if instance is not None and instance.status != "deleting":
+            self._refuse_foreign("instance", instance.arn)
+            self.await_instance(lambda seen: seen not in _TRANSITIONAL_INSTANCE_STATES)
+            self.dms.delete_instance(instance)
+        self.await_instance(lambda seen: seen == GONE)
+
+    def await_instance(self, done: Callable[[str], bool]) -> str:
+        def look() -> str:
+            self.keep_lease()
+            instance = self.dms.find_instance(self.identifier)
+            return instance.status if instance else GONE
+
+        return wait_until(
+            f"the instance {self.identifier}",
+            look,
+            lambda seen: seen == GONE or done(seen),
+            pacing=self.pacing,
+            timeout_s=self.pacing.instance_timeout_s,
+            say=self.say,
+        )
+
+    def await_task(self, done: Callable[[str], bool], *, for_ever: bool = False) -> str:
+        def look() -> str:
+            self.keep_lease()
+            task = self.dms.find_task(self.identifier)
+            return task.status if task else GONE
+
+        return wait_until(
+            f"the task {self.identifier}",
+            look,
+            lambda seen: seen == GONE or done(seen),
+            pacing=self.pacing,
+            timeout_s=None if for_ever else self.pacing.task_timeout_s,
+            say=self.say,
+        )
+
+    def await_connection(self, instance: ReplicationInstance, endpoint: Endpoint) -> str:
+        """Tests the connection unless it was tested; why it fails, or nothing when it succeeds."""
+
+        def look() -> str:
+            self.keep_lease()
+            connection = self.dms.connections(instance).get(endpoint.arn)
+            return connection.status if connection else "untested"
+
+        if look() not in ("testing", "successful"):
+            self.dms.test_connection(instance, endpoint)
+        status = wait_until(
+            f"the connection to {endpoint.identifier}",
+            look,
+            lambda seen: seen in ("successful", "failed"),
+            pacing=self.pacing,
+            timeout_s=self.pacing.task_timeout_s,
+            say=self.say,
+        )
+        if status == "successful":
+            return ""
+        return self.dms.connections(instance)[endpoint.arn].last_failure or "DMS gives no reason"
+
+    def _refuse_foreign(self, kind: str, arn: str) -> None:
+        if self.force:
+            return
+        owner = self.dms.tags(arn).get("run_id", "")
+        if owner != self.run_id:
+            raise LoadError(leftover(self.pipeline, kind, owner))

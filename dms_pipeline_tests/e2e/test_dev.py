@@ -1,0 +1,258 @@
+"""`dms-pipeline dev`, used through the API that the UI uses."""
+
+import json
+import signal
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email import message_from_bytes
+from email.policy import default as default_policy
+from pathlib import Path
+from typing import Any
+
+from dms_pipeline.cli import students
+from dms_pipeline.local_dms.servers.process import choose_port
+from dms_pipeline_tests.e2e.local_run import (
+    PATIENCE_S,
+    LocalRun,
+    change_yaml,
+    copied_pipelines,
+    wait_for,
+)
+
+_MYSQL = ["mysql", "studentdb", "student_details"]
+_POSTGRES = ["postgres", "studentdb", "student_details"]
+_ENDED = ("SUCCESS", "FAILURE", "CANCELED")
+
+_REPOSITORIES = "{repositoriesOrError {... on RepositoryConnection {nodes {name location {name}}}}}"
+_ASSETS = "{assetNodes {assetKey {path} dependencyKeys {path}}}"
+_LAUNCH = """mutation ($execution: ExecutionParams!) {
+  launchRun(executionParams: $execution) {
+    __typename
+    ... on LaunchRunSuccess {run {runId}}
+    ... on RunConfigValidationInvalid {errors {message}}
+    ... on PythonError {message}}}"""
+_RUN = """query ($run: ID!) {runOrError(runId: $run) {... on Run {status}}}"""
+_ERRORS = """query ($run: ID!) {logsForRun(runId: $run) {... on EventConnection {
+  events {... on ExecutionStepFailureEvent {error {message}}}}}}"""
+_MATERIALIZATIONS = """query ($key: AssetKeyInput!) {assetOrError(assetKey: $key) {... on Asset {
+  assetMaterializations {runId metadataEntries {
+    label __typename
+    ... on IntMetadataEntry {intValue}
+    ... on FloatMetadataEntry {floatValue}}}}}}"""
+_CHECKS = """query ($keys: [AssetKeyInput!]) {assetNodes(assetKeys: $keys) {
+  assetChecksOrError {... on AssetChecks {
+    checks {name executionForLatestMaterialization {runId status evaluation {success}}}}}}}"""
+_START = """mutation ($selector: ScheduleSelector!) {
+  startSchedule(scheduleSelector: $selector) {
+    __typename ... on ScheduleStateResult {scheduleState {status}} ... on PythonError {message}}}"""
+_SCHEDULED = """{runsOrError(filter: {
+    tags: [{key: "dagster/schedule_name", value: "studentdb_schedule"}]}) {
+  ... on Runs {results {runId status}}}}"""
+
+
+@dataclass(slots=True)
+class Ui:
+    """Dagster's GraphQL, with what it needs to name a job."""
+
+    url: str
+    location: dict[str, str] = field(default_factory=dict)
+
+    def ask(self, question: str, **variables: Any) -> Any:
+        request = urllib.request.Request(
+            f"{self.url}/graphql",
+            data=json.dumps({"query": question, "variables": variables}).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=PATIENCE_S) as response:
+            answer = json.load(response)
+        assert "errors" not in answer, answer
+        return next(iter(answer["data"].values()))
+
+    def find_location(self) -> None:
+        (repository,) = self.ask(_REPOSITORIES)["nodes"]
+        self.location = {
+            "repositoryName": repository["name"],
+            "repositoryLocationName": repository["location"]["name"],
+        }
+
+    def launch(self, job: str, **selection: Any) -> str:
+        """Launches a job with the configuration that it brings along."""
+        selector = {**self.location, "pipelineName": job, **selection}
+        launched = self.ask(_LAUNCH, execution={"selector": selector, "runConfigData": {}})
+        assert launched["__typename"] == "LaunchRunSuccess", launched
+        return str(launched["run"]["runId"])
+
+    def ended(self, run_id: str) -> str:
+        """The status of the run once it has ended."""
+
+        def look() -> str:
+            status: str = self.ask(_RUN, run=run_id)["status"]
+            return status if status in _ENDED else ""
+
+        return str(wait_for(f"the end of the run {run_id}", look))
+
+    def succeeds(self, run_id: str) -> None:
+        status = self.ended(run_id)
+        assert status == "SUCCESS", self.ask(_ERRORS, run=run_id)
+
+    def numbers(self, run_id: str) -> dict[str, float]:
+        """What the UI can plot of the run's materialization of the table."""
+        asset = self.ask(_MATERIALIZATIONS, key={"path": _POSTGRES})
+        (made,) = (row for row in asset["assetMaterializations"] if row["runId"] == run_id)
+        return {
+            entry["label"]: entry.get("intValue", entry.get("floatValue"))
+            for entry in made["metadataEntries"]
+            if entry["__typename"] in ("IntMetadataEntry", "FloatMetadataEntry")
+        }
+
+    def check(self) -> dict[str, Any]:
+        """The row count check on the table's newest materialization."""
+        (asset,) = self.ask(_CHECKS, keys=[{"path": _POSTGRES}])
+        (check,) = asset["assetChecksOrError"]["checks"]
+        assert check["name"] == "row_count"
+        found: dict[str, Any] = check["executionForLatestMaterialization"]
+        return found
+
+
+@contextmanager
+def _dev(run: LocalRun, log: Path) -> Iterator[tuple["subprocess.Popen[str]", Ui]]:
+    port = choose_port()
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dms_pipeline.cli", "dev", "--port", str(port)],
+            env=run.environment(),
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+    try:
+        url = f"http://127.0.0.1:{port}"
+
+        def is_ready() -> bool:
+            assert process.poll() is None, log.read_text()
+            return f"Dagster     {url}\n" in log.read_text()
+
+        wait_for("the address of the UI", is_ready)
+        ui = Ui(url)
+        ui.find_location()
+        yield process, ui
+    finally:
+        run.kill_everything()
+        process.wait()
+
+
+def _failure_mails(run: LocalRun) -> list[Any]:
+    mails = [message_from_bytes(path.read_bytes(), policy=default_policy) for path in run.mails()]
+    return [mail for mail in mails if "failed" in str(mail["Subject"])]
+
+
+def test_the_ui_loads_checks_schedules_and_mails_and_ctrl_c_stops_it_all(tmp_path: Path):
+    run = LocalRun(tmp_path / "local", copied_pipelines(tmp_path))
+    change_yaml(
+        run.pipelines / "studentdb" / "pipeline.yaml",
+        lambda content: content["schedule"].update(cron="* * * * *"),
+    )
+    log = tmp_path / "dev.log"
+    with _dev(run, log) as (process, ui):
+        _the_graph_shows_both_sides(ui)
+        _loads_are_launched_and_plotted(run, ui)
+        _the_check_runs_alone(ui)
+        selector = {**ui.location, "scheduleName": "studentdb_schedule"}
+        started = ui.ask(_START, selector=selector)
+        assert started.get("scheduleState", {}).get("status") == "RUNNING", started
+        _a_failed_run_is_mailed(run, ui)
+        _the_schedule_loads_by_itself(run, ui)
+        assert len(_failure_mails(run)) == 1
+        # The schedule goes on: one of its loads may be under way.
+        wait_for("the end of the newest load", lambda: run.left_in_dms() == [])
+        process.send_signal(signal.SIGINT)
+        assert process.wait(PATIENCE_S) == 0, log.read_text()
+        assert run.processes() == []
+    assert "Traceback" not in log.read_text()
+    assert run.command("local", "status").returncode == 1
+
+
+def _the_graph_shows_both_sides(ui: Ui) -> None:
+    graph = {
+        tuple(node["assetKey"]["path"]): [key["path"] for key in node["dependencyKeys"]]
+        for node in ui.ask(_ASSETS)
+    }
+    assert graph == {tuple(_MYSQL): [], tuple(_POSTGRES): [_MYSQL]}
+
+
+def _loads_are_launched_and_plotted(run: LocalRun, ui: Ui) -> None:
+    with students.connect(run.addresses["mysql_dsn"]) as source:
+        students.create_table(source)
+        students.insert(source, students.first_students())
+    full = ui.launch("studentdb_full_load")
+    ui.succeeds(full)
+    assert ui.numbers(full)["dms/full_load_rows"] == 7
+    run.insert(2)
+    run.execute("UPDATE studentdb.student_details SET name = 'Z' WHERE student_id = 3")
+    run.execute("DELETE FROM studentdb.student_details WHERE student_id = 5")
+    incremental = ui.launch("studentdb_incremental_load")
+    ui.succeeds(incremental)
+    numbers = ui.numbers(incremental)
+    changes = {name: numbers[f"dms/{name}"] for name in ("inserts", "updates", "deletes")}
+    assert changes == {"inserts": 2, "updates": 1, "deletes": 1}
+    assert numbers["dms/checkpoint_sequence"] == 2
+    assert numbers["dms/load_seconds"] > 0
+    assert run.source_rows() == run.target_rows()
+    check = ui.check()
+    assert (check["runId"], check["status"]) == (incremental, "SUCCEEDED")
+    assert check["evaluation"] == {"success": True}
+
+
+def _the_check_runs_alone(ui: Ui) -> None:
+    alone = ui.launch(
+        "__ASSET_JOB",
+        assetSelection=[],
+        assetCheckSelection=[{"assetKey": {"path": _POSTGRES}, "name": "row_count"}],
+    )
+    ui.succeeds(alone)
+    assert ui.check()["runId"] == alone
+    assert ui.check()["evaluation"] == {"success": True}
+
+
+def _a_failed_run_is_mailed(run: LocalRun, ui: Ui) -> None:
+    failed = ui.launch("studentdb_full_load")
+    assert ui.ended(failed) == "FAILURE"
+    (mail,) = wait_for("the mail of the failure", lambda: _failure_mails(run))
+    assert mail["Subject"] == "studentdb: studentdb_full_load failed"
+    text = mail.get_content()
+    assert failed in text
+    assert "it has been loaded before" in text
+    assert "dms-pipeline run studentdb full-load --reload" in text
+    assert "Traceback" not in text
+    assert not any(password in text for password in run.passwords())
+
+
+def _the_schedule_loads_by_itself(run: LocalRun, ui: Ui) -> None:
+    run.insert(4)
+    rows = run.source_rows()
+    wait_for("a load by the schedule", lambda: run.target_rows() == rows)
+    scheduled = ui.ask(_SCHEDULED)["results"]
+    assert scheduled
+    for one in scheduled:
+        ui.succeeds(one["runId"])
+
+
+def test_the_definitions_load_while_the_stack_is_down(tmp_path: Path):
+    run = LocalRun(tmp_path / "never-started", copied_pipelines(tmp_path))
+    command = [sys.executable, "-m", "dagster", "definitions", "validate"]
+    validated = subprocess.run(
+        [*command, "-m", "dms_pipeline.definitions"],
+        cwd=tmp_path,
+        env=run.environment(DAGSTER_HOME=""),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=PATIENCE_S,
+    )
+    assert validated.returncode == 0, validated.stdout + validated.stderr
+    assert not run.home.exists()

@@ -1,0 +1,123 @@
+"""After a failed run: what is mailed, what is deleted, and what the janitor removes."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dms_pipeline.aftermath import Aftermath
+from dms_pipeline_tests.a_pipeline import NAME, World, a_world
+
+
+@dataclass
+class Mailbox:
+    """A notifier that keeps what it is given."""
+
+    mails: list[tuple[str, str]] = field(default_factory=list)
+
+    def notify(self, *, subject: str, message: str) -> None:
+        self.mails.append((subject, message))
+
+
+@dataclass
+class Resources:
+    """The DMS and checkpoints resources of a world."""
+
+    world: World
+
+    def client(self) -> Any:
+        return self.world.dms
+
+    def pacing(self) -> Any:
+        return self.world.objects().pacing
+
+    def lease(self, _pipeline: str, run_id: str) -> Any:
+        return self.world.lease(run_id)
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> World:
+    return a_world(tmp_path)
+
+
+def aftermath(world: World, **changes: Any) -> tuple[Aftermath, Mailbox]:
+    mailbox, resources = Mailbox(), Resources(world)
+    pipeline = replace(world.pipeline, **changes)
+    after: Any = Aftermath(pipeline, resources, resources, mailbox, world.said.append)  # type: ignore[arg-type]
+    return after, mailbox
+
+
+def fail(after: Aftermath, owner: str = "run-1") -> None:
+    after.failed(job="studentdb_incremental_load", run_id=owner, owner=owner, reason="no disk")
+
+
+def test_failed_run_is_mailed_with_what_it_left_and_how_to_remove_it(world):
+    world.prepare("run-1")
+    after, mailbox = aftermath(world)
+    fail(after)
+    [(subject, text)] = mailbox.mails
+    assert subject == "studentdb: studentdb_incremental_load failed"
+    for words in ("no disk", f"replication task {NAME}", f"instance {NAME}", "cleanup studentdb"):
+        assert words in text
+    assert world.dms.find_instance(NAME) is not None
+
+
+def test_on_failure_delete_leaves_nothing_and_says_so(world):
+    world.prepare("run-1")
+    after, mailbox = aftermath(world, on_failure="delete")
+    fail(after)
+    assert world.dms.find_instance(NAME) is None
+    assert world.lease("anybody").holder() is None
+    assert "was deleted (on_failure: delete)" in mailbox.mails[0][1]
+
+
+def test_failure_of_one_run_touches_nothing_of_another(world):
+    world.prepare("run-1")
+    after, mailbox = aftermath(world, on_failure="delete")
+    fail(after, owner="run-2")
+    assert world.dms.find_instance(NAME) is not None
+    assert world.lease("anybody").holder() is not None
+    assert "Nothing of it is left on AWS" in mailbox.mails[0][1]
+
+
+def test_run_that_made_nothing_gives_its_lease_back(world):
+    world.lease("run-1").take()
+    after, _ = aftermath(world)
+    fail(after)
+    assert world.lease("anybody").holder() is None
+
+
+def test_cleanup_removes_everything_but_the_checkpoint(world):
+    world.run("run-1")
+    checkpoint = world.checkpoints.latest("studentdb")
+    world.prepare("run-2", cdc=True)
+    after, _ = aftermath(world)
+    after.clean_up()
+    after.clean_up()
+    assert world.dms.find_task(NAME) is None
+    assert world.dms.find_instance(NAME) is None
+    assert world.lease("anybody").holder() is None
+    assert world.checkpoints.latest("studentdb") == checkpoint
+
+
+def test_janitor_removes_only_what_has_expired_and_mails_it(world):
+    load = world.prepare("run-1")
+    load.lease.release()
+    after, mailbox = aftermath(world)
+    assert not after.remove_expired()
+    instance = world.dms.find_instance(NAME)
+    world.dms.add_tags(instance.arn, {"expires_at": "2020-01-01T00:00:00+00:00"})
+    assert after.remove_expired()
+    assert world.dms.find_instance(NAME) is None
+    assert mailbox.mails[0][0] == "studentdb: expired leftovers removed"
+    assert "made by run run-1" in mailbox.mails[0][1]
+
+
+def test_janitor_touches_nothing_while_a_run_holds_the_lease(world):
+    world.prepare("run-1")
+    instance = world.dms.find_instance(NAME)
+    world.dms.add_tags(instance.arn, {"expires_at": "2020-01-01T00:00:00+00:00"})
+    after, _ = aftermath(world)
+    assert not after.remove_expired()
+    assert world.dms.find_instance(NAME) is not None
