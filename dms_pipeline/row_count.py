@@ -20,7 +20,7 @@ from dms_pipeline.binlog.snapshot import consistent_snapshot
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.pipeline_config import ReplicatedTable
-from dms_pipeline.resources.source import MySQLSource
+from dms_pipeline.resources.source import MySQLSource, quoted
 from dms_pipeline.resources.target import PostgresTarget
 
 
@@ -111,10 +111,9 @@ def _named_in(event: QueryEvent, tables: Iterable[TableId]) -> list[TableId]:
 
 
 def _count(connection: "Connection[Any]", table: TableId) -> int | None:
-    quoted = ".".join(f"`{name.replace('`', '``')}`" for name in (table.schema, table.table))
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT COUNT(*) FROM {quoted}")
+            cursor.execute(f"SELECT COUNT(*) FROM {quoted(table)}")
             row = cursor.fetchone()
     except pymysql.ProgrammingError as error:
         if error.args[0] in (ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR):

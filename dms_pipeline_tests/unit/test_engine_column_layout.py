@@ -48,7 +48,7 @@ def test_what_was_dropped_or_moved_cannot_be_walked_back(clause):
 
 
 def test_names_before_a_drop_are_known_without_their_order():
-    clauses = [ColumnDropped("c"), ColumnChanged("x", "a")]
+    clauses: list[AlterClause] = [ColumnDropped("c"), ColumnChanged("x", "a")]
     assert names_before(LAYOUT, clauses) == {"k", "x", "b", "c"}
 
 
