@@ -349,7 +349,10 @@ def test_idle_stream_hears_heartbeats_and_keeps_its_position(source_server, monk
             pass
         monkeypatch.setattr(stream._framer, "parse", _noting(heard, stream._framer.parse))
         assert stream.poll(2.5) is None
-        assert stream.position == stream.safe_position == start
+        # Not where it started: MariaDB notes a rotation of the log a moment after it.
+        with admin(source_server) as connection:
+            end = current_position(connection)
+        assert stream.position == stream.safe_position == end
     assert heard
     assert set(heard) <= {27, 41}
 
