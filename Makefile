@@ -55,7 +55,7 @@ dev: setup
 	@.venv/bin/dms-pipeline dev
 
 test: setup
-	@.venv/bin/python -m pytest -m "not soak"
+	@.venv/bin/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
 
 soak: setup
 	@.venv/bin/python -m pytest -m soak

@@ -73,6 +73,10 @@ class TableSection(_Section):
     table: str = Field(min_length=1, description="table name")
     target_schema: str | None = Field(None, description="PostgreSQL schema; default: as the source")
     target_table: str | None = Field(None, description="PostgreSQL table; default: as the source")
+    accept_no_primary_key: bool = Field(
+        False,
+        description="load it without a primary key; whole rows are compared then",
+    )
 
 
 class StopSection(_Section):
@@ -158,6 +162,7 @@ class ReplicatedTable:
 
     source: TableId
     target: TableId
+    accept_no_primary_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -316,6 +321,7 @@ def _tables(path: Path, sections: tuple[TableSection, ...]) -> tuple[ReplicatedT
             target=TableId(
                 section.target_schema or section.schema_name, section.target_table or section.table
             ),
+            accept_no_primary_key=section.accept_no_primary_key,
         )
         for section in sections
     )

@@ -11,7 +11,7 @@ from dms_pipeline.aws.dms import MigrationType
 from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.dms_objects import DmsObjects
 from dms_pipeline.errors import BinlogError, DmsPipelineError, LoadError, PreflightError
-from dms_pipeline.pipeline_config import PipelineConfig
+from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
 from dms_pipeline.records import CheckpointRecord
 from dms_pipeline.resources.source import MySQLSource, SourceServer
 from dms_pipeline.resources.target import PostgresTarget
@@ -21,11 +21,15 @@ _NEEDED_VARIABLES = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image"
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One condition. ``problem`` says what is needed and what to do; empty if all is well."""
+    """One condition. ``problem`` says what is needed and what to do; empty if all is well.
+
+    ``warning`` says what a run can live with, and what it may miss.
+    """
 
     checked: str
     found: str
     problem: str = ""
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +45,12 @@ class Preflight:
     target: PostgresTarget
 
     def run(self) -> None:
-        """Raises `PreflightError` naming all that is missing."""
-        problems = [finding.problem for finding in self.findings() if finding.problem]
+        """Says the warnings; raises `PreflightError` naming all that is missing."""
+        findings = self.findings()
+        for finding in findings:
+            if finding.warning:
+                self.objects.say(f"warning: {finding.warning}")
+        problems = [finding.problem for finding in findings if finding.problem]
         if problems:
             listed = "".join(f"\n- {problem}" for problem in problems)
             text = problems[0] if len(problems) == 1 else f"{len(problems)} problems:{listed}"
@@ -104,20 +112,20 @@ class Preflight:
         yield from self._tables()
 
     def _tables(self) -> Iterator[Finding]:
-        tables = tuple(table.source for table in self.pipeline.tables)
-        keyed = self.source.primary_keys(tables)
-        for table in tables:
-            if table not in keyed:
-                problem = (
-                    f"the source has no table {table}, or its user may not read it; create it, "
-                    "grant SELECT, or take it out of pipeline.yaml and table_mappings.json"
-                )
-                yield Finding(f"table {table}", "missing", problem)
-            elif not keyed[table]:
-                problem = f"the source table {table} has no primary key; add one"
-                yield Finding(f"table {table}", "no primary key", problem)
+        names = tuple(table.source for table in self.pipeline.tables)
+        keyed = self.source.primary_keys(names)
+        cascading = self.source.cascading(name for name in names if name in keyed)
+        for table in self.pipeline.tables:
+            if table.source not in keyed:
+                yield _missing(table)
+            elif not keyed[table.source]:
+                yield _without_key(table)
             else:
-                yield Finding(f"table {table}", "primary key")
+                yield Finding(
+                    f"table {table.source}",
+                    "primary key",
+                    warning=_cascade_warning(table, cascading.get(table.source, "")),
+                )
 
     def _target(self) -> Iterator[Finding]:
         schemas = (table.target.schema for table in self.pipeline.tables)
@@ -130,6 +138,37 @@ class Preflight:
                 "GRANT CREATE ON DATABASE, or create the schema"
             )
         yield Finding("target schemas", "to be created" if missing else "present", problem)
+
+
+def _missing(table: ReplicatedTable) -> Finding:
+    return Finding(
+        f"table {table.source}",
+        "missing",
+        f"the source has no table {table.source}, or its user may not read it; create it, "
+        "grant SELECT, or take it out of pipeline.yaml and table_mappings.json",
+    )
+
+
+def _without_key(table: ReplicatedTable) -> Finding:
+    checked, found = f"table {table.source}", "no primary key"
+    if table.accept_no_primary_key:
+        warning = f"{table.source} has no primary key: a repeated load may double its rows on AWS"
+        return Finding(checked, found, warning=warning)
+    return Finding(
+        checked,
+        found,
+        f"the source table {table.source} has no primary key; add one, or accept that with "
+        "accept_no_primary_key: true in pipeline.yaml",
+    )
+
+
+def _cascade_warning(table: ReplicatedTable, rule: str) -> str:
+    if not rule:
+        return ""
+    return (
+        f"{table.source} has a foreign key {rule}: what the server changes by it may not be in "
+        "the binary log, and is not replicated then"
+    )
 
 
 def _checkpoint_on_server(checkpoint: CheckpointRecord, server: SourceServer) -> Finding:

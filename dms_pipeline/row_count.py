@@ -7,20 +7,26 @@ says what it was: expected rows = rows in the snapshot - net inserts since the c
 
 from collections import Counter
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import pymysql
 from pymysql.connections import Connection
 from pymysql.constants import ER
 
-from dms_pipeline.binlog.events import QueryEvent, RowsEvent
+from dms_pipeline.binlog.events import (
+    BinlogEvent,
+    QueryEvent,
+    RowsEvent,
+    TransactionBegin,
+    TransactionEnd,
+)
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import consistent_snapshot
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.pipeline_config import ReplicatedTable
-from dms_pipeline.resources.source import MySQLSource
+from dms_pipeline.resources.source import MySQLSource, quoted
 from dms_pipeline.resources.target import PostgresTarget
 
 
@@ -76,45 +82,65 @@ def count_rows(
     )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Changes:
-    net_inserts: Counter[TableId]
-    undecided: dict[TableId, str]
+    """Net inserts of the transactions that were committed; ``pending`` is of the one being read."""
+
+    tables: frozenset[TableId]
+    net_inserts: Counter[TableId] = field(default_factory=Counter)
+    undecided: dict[TableId, str] = field(default_factory=dict)
+    pending: Counter[TableId] = field(default_factory=Counter)
+
+    def read(self, event: BinlogEvent) -> None:
+        match event:
+            case TransactionBegin():
+                self.pending.clear()
+            case RowsEvent(kind="insert"):
+                self.pending[event.table] += event.change_count
+            case RowsEvent(kind="delete"):
+                self.pending[event.table] -= event.change_count
+            case TransactionEnd():
+                if event.outcome == "commit":
+                    self.net_inserts.update(self.pending)
+                elif event.outcome == "xa_prepare":
+                    self._doubt(self.pending, f"an XA transaction was open at {event.position}")
+                self.pending.clear()
+            case QueryEvent():
+                self._doubt(
+                    _touched_by(event, self.tables, self.pending),
+                    f"what a statement at {event.position} did to its rows is not in the binary "
+                    f"log: {event.statement[:80]}",
+                )
+
+    def _doubt(self, tables: Iterable[TableId], reason: str) -> None:
+        self.undecided.update(dict.fromkeys(tables, reason))
 
 
 def _changes_between(
     source: MySQLSource, start: BinlogPosition, end: BinlogPosition, tables: frozenset[TableId]
 ) -> _Changes:
-    net_inserts: Counter[TableId] = Counter()
-    undecided: dict[TableId, str] = {}
-    if start >= end:
-        return _Changes(net_inserts, undecided)
-    with BinlogStream(source.settings, start=start, include=tables.__contains__) as stream:
-        for event in stream.events_until(end):
-            if isinstance(event, RowsEvent):
-                if event.kind != "update":
-                    sign = 1 if event.kind == "insert" else -1
-                    net_inserts[event.table] += sign * event.change_count
-            elif isinstance(event, QueryEvent):
-                for table in _named_in(event, tables):
-                    undecided[table] = (
-                        f"a statement at {event.position} changed the table, and what it did to "
-                        f"its rows is not in the binary log: {event.statement[:80]}"
-                    )
-    return _Changes(net_inserts, undecided)
+    changes = _Changes(tables)
+    if start < end:
+        with BinlogStream(source.settings, start=start, include=tables.__contains__) as stream:
+            for event in stream.events_until(end):
+                changes.read(event)
+    return changes
 
 
-def _named_in(event: QueryEvent, tables: Iterable[TableId]) -> list[TableId]:
+def _touched_by(
+    event: QueryEvent, tables: frozenset[TableId], pending: Iterable[TableId]
+) -> list[TableId]:
     """Tables that a statement may have changed: naming one is enough to doubt its count."""
     statement = event.statement.lower()
+    if event.in_transaction and statement.startswith("rollback to"):
+        return list(pending)
     return [table for table in tables if table.table.lower() in statement]
 
 
 def _count(connection: "Connection[Any]", table: TableId) -> int | None:
-    quoted = ".".join(f"`{name.replace('`', '``')}`" for name in (table.schema, table.table))
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT COUNT(*) FROM {quoted}")
+            cursor.execute(f"SELECT COUNT(*) FROM {quoted(table)}")
             row = cursor.fetchone()
     except pymysql.ProgrammingError as error:
         if error.args[0] in (ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR):

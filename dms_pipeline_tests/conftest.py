@@ -11,11 +11,19 @@ import pytest
 
 from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer
 from dms_pipeline.local_dms.stack import LocalStack
+from dms_pipeline_tests.mysql_program import NO_MYSQL, find_mysql_program
 
 
 def pytest_configure() -> None:
     # `timeout` and CI runners end a session with SIGTERM, which would skip every finalizer.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    skipped = terminalreporter.stats.get("skipped", [])
+    missing = sum(NO_MYSQL in str(report.longrepr) for report in skipped)
+    if missing:
+        terminalreporter.write_sep("!", f"{missing} skipped: {NO_MYSQL}", yellow=True)
 
 
 def _session_home(stop: Callable[[Path], None]) -> Iterator[Path]:
@@ -49,10 +57,46 @@ def local_stack_home() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def mysql(mysql_home: Path) -> MySQLServer:
-    """A private MySQL/MariaDB server; `.dsn` is its administrator's."""
+def installed_mysql(mysql_home: Path) -> MySQLServer:
     server = MySQLServer(mysql_home / "source")
     server.start()
+    return server
+
+
+@pytest.fixture(scope="session")
+def mysql(installed_mysql: MySQLServer) -> MySQLServer:
+    """A private server of the MySQL or MariaDB installed here; `.dsn` is its administrator's."""
+    return installed_mysql
+
+
+@pytest.fixture(scope="session")
+def mariadb_server(installed_mysql: MySQLServer) -> MySQLServer:
+    """A private server that is MariaDB; skips where the one installed here is MySQL."""
+    if not installed_mysql.program.is_mariadb:
+        pytest.skip("needs MariaDB, but the server installed here is MySQL")
+    return installed_mysql
+
+
+@pytest.fixture(scope="session")
+def real_mysql_home() -> Iterator[Path]:
+    yield from _session_home(lambda home: MySQLServer(home / "source").stop())
+
+
+@pytest.fixture(scope="session")
+def mysql_server(real_mysql_home: Path) -> MySQLServer:
+    """A private server that is MySQL, not MariaDB; skips where none is to be had."""
+    if (program := find_mysql_program()) is None:
+        pytest.skip(NO_MYSQL)
+    server = MySQLServer(real_mysql_home / "source", program=program)
+    server.start()
+    return server
+
+
+@pytest.fixture(scope="session", params=["mariadb", "mysql"])
+def source_server(request: pytest.FixtureRequest) -> MySQLServer:
+    """Runs a test once on MariaDB and once on MySQL."""
+    server = request.getfixturevalue(f"{request.param}_server")
+    assert isinstance(server, MySQLServer)
     return server
 
 

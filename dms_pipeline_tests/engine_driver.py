@@ -29,10 +29,10 @@ def target_spec(dsn: str) -> dict[str, Any]:
     return {**source_spec(dsn), "dbname": urlsplit(dsn).path.lstrip("/")}
 
 
-def connect_source(dsn: str) -> Any:
+def connect_source(dsn: str, **options: Any) -> Any:
     spec = source_spec(dsn)
     spec.pop("engine")
-    return pymysql.connect(**spec, autocommit=True, charset="utf8mb4")
+    return pymysql.connect(**spec, autocommit=True, charset="utf8mb4", **options)
 
 
 def include(schema: str, table: str = "%") -> dict[str, Any]:
@@ -48,6 +48,19 @@ def include(schema: str, table: str = "%") -> dict[str, Any]:
 def server_time(seconds_from_now: float) -> str:
     moment = datetime.fromtimestamp(time.time() + seconds_from_now, UTC)
     return f"server_time:{moment:%Y-%m-%dT%H:%M:%S.%f}"
+
+
+UPSERT = {
+    "ErrorBehavior": {
+        "ApplyErrorInsertPolicy": "INSERT_RECORD",
+        "ApplyErrorUpdatePolicy": "UPDATE_RECORD",
+        "ApplyErrorDeletePolicy": "IGNORE_RECORD",
+    }
+}
+"""Changes that were applied before may be applied again."""
+STOP_ON_ERRORS = {
+    "ErrorBehavior": {"DataErrorPolicy": "STOP_TASK", "TableErrorPolicy": "STOP_TASK"}
+}
 
 
 class EngineRun:

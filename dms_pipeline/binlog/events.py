@@ -1,14 +1,20 @@
 """What the replication stream yields: frozen values, already free of framing.
 
-Every event but ``RowsEvent`` carries the position after it. A reader may resume at the
-positions of ``TransactionEnd``, of a ``QueryEvent`` outside a transaction, and of ``RotateEvent``.
+Every event carries the position after it. A reader may resume at the positions of
+``TransactionEnd``, of a ``QueryEvent`` outside a transaction, and of ``RotateEvent``. The events of
+a compressed transaction all carry the position after the whole transaction.
+
+An XA transaction that is prepared ends with the outcome ``xa_prepare`` and its id; what became of
+it is a ``QueryEvent`` outside a transaction, maybe much later: see ``dms_pipeline.binlog.xa``.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_metadata import TableMetadata
 
 Outcome = Literal["commit", "rollback", "xa_prepare"]
 RowKind = Literal["insert", "update", "delete"]
@@ -26,40 +32,57 @@ class TransactionBegin:
 
 @dataclass(frozen=True, slots=True)
 class TransactionEnd:
-    """A transaction is complete. ``outcome`` says how; only ``commit`` made its rows visible."""
+    """A transaction is complete. ``outcome`` says how; only ``commit`` made its rows visible.
+
+    ``xid`` is set for XA transactions, written as in the statements that decide on them.
+    """
 
     start: int
     position: BinlogPosition
     timestamp: int
     outcome: Outcome = "commit"
+    xid: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RowsEvent:
     """Rows of one table as raw column values in the order of the table map.
 
-    For an update, ``rows`` alternates: before, after, before, after.
+    For an update, ``rows`` alternates: before, after, before, after. Off the stream, ``rows`` is
+    decoded anew by each iteration; its length costs no decoding.
     """
 
     table: TableId
     kind: RowKind
-    rows: list[Row]
+    rows: Sequence[Row] = field(repr=False)
     column_types: bytes
+    metadata: TableMetadata | None = field(default=None, repr=False)
+    position: BinlogPosition | None = None
 
     @property
     def change_count(self) -> int:
+        """How many rows were changed, found without decoding them."""
         return len(self.rows) // 2 if self.kind == "update" else len(self.rows)
 
 
 @dataclass(frozen=True, slots=True)
 class QueryEvent:
-    """A statement in the log: DDL, or anything else that was not logged as rows."""
+    """A statement in the log: DDL, or anything else that was not logged as rows.
+
+    ``sql_mode`` is the session's, as the server's bit set.
+    """
 
     schema: str
     statement: str
     position: BinlogPosition
     timestamp: int
     in_transaction: bool
+    sql_mode: int = 0
+
+    @property
+    def ansi_quotes(self) -> bool:
+        """Whether double quotes stand around names instead of texts."""
+        return bool(self.sql_mode & 4)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,58 +7,60 @@ statement; both end it with an XID event or a COMMIT statement. What a caller ma
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
+from dms_pipeline.binlog import event_codes as codes
 from dms_pipeline.binlog.events import (
     BinlogEvent,
     FormatEvent,
     Outcome,
     QueryEvent,
     RotateEvent,
-    Row,
-    RowKind,
     RowsEvent,
     TransactionBegin,
     TransactionEnd,
 )
 from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.query_event import parse_query
+from dms_pipeline.binlog.rows_event import parse_rows
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.binlog.table_map import (
-    TableMap,
-    parse_table_id,
-    parse_table_map,
-    read_length,
-)
+from dms_pipeline.binlog.table_map import TableMap, parse_table_id, parse_table_map
+from dms_pipeline.binlog.transaction_payload import inner_events
+from dms_pipeline.binlog.xa import parse_xa_prepare
 from dms_pipeline.errors import BinlogError
 
 _HEADER = struct.Struct("<IBIIIH")
 _HEADER_BYTES = 19
 _CHECKSUM_BYTES = 4
-
-_QUERY, _ROTATE, _FORMAT, _XID, _TABLE_MAP = 2, 4, 15, 16, 19
-_XA_PREPARE, _PARTIAL_UPDATE, _TRANSACTION_PAYLOAD = 38, 39, 40
-_MYSQL_GTIDS = (33, 34)
-_MARIADB_GTID = 162
+_CRC32 = 1
 _MARIADB_GTID_STANDALONE = 1
-_MARIADB_QUERY_COMPRESSED = 165
-_ROW_KINDS: dict[int, RowKind] = {
-    23: "insert", 24: "update", 25: "delete",
-    30: "insert", 31: "update", 32: "delete",
-    166: "insert", 167: "update", 168: "delete",
-    169: "insert", 170: "update", 171: "delete",
-}  # fmt: skip
-_ROWS_WITH_EXTRA_DATA = frozenset({30, 31, 32, 169, 170, 171})
-_ROWS_COMPRESSED = frozenset({166, 167, 168, 169, 170, 171})
+_LOAD_QUERY_HEADER_BYTES = 13
+# A row event without a table, which some servers write to end a statement.
+_NO_TABLE = b"\xff\xff\xff\x00\x00\x00"
+_MOST_MAPS = 10_000
+_OFFSET_SPAN = 1 << 32
 
 TableFilter = Callable[[TableId], bool]
 
 
+@dataclass(frozen=True, slots=True)
+class _Event:
+    """One event without its framing; ``start`` is the offset at which it begins in the file."""
+
+    code: int
+    flags: int
+    body: bytes
+    timestamp: int
+    start: int
+
+
 class EventFramer:
-    """Turns the payload of each packet into at most one event and keeps the positions.
+    """Turns the payload of each packet into events and keeps the positions.
 
     Args:
         start: where the server was asked to begin.
-        include: rows of other tables are passed over without being decoded.
+        include: rows of other tables are passed over.
     """
 
     def __init__(self, start: BinlogPosition, include: TableFilter) -> None:
@@ -70,59 +72,103 @@ class EventFramer:
         self._maps_by_body: dict[bytes, TableMap] = {}
         self._group_start: int | None = None
         self._in_transaction = False
+        # Behind the event in hand; differs from `position` within a compressed transaction.
+        self._end = start
 
-    def parse(self, packet: bytes) -> BinlogEvent | None:
-        """The event of one packet behind its status byte, if it is of interest."""
-        timestamp, code, _, _, end, _ = _HEADER.unpack_from(packet)
+    def parse(self, packet: bytes) -> Iterable[BinlogEvent]:
+        """The events of interest in one packet behind its status byte: mostly none or one.
+
+        Positions move with the events that are taken: take all before parsing the next packet.
+        """
+        timestamp, code, _, _, end, flags = _HEADER.unpack_from(packet)
         start = self.position.offset
-        if code == _ROTATE:
-            return self._rotate(packet, end)
-        if code == _FORMAT:
+        if code == codes.ROTATE:
+            return (self._rotate(packet, end),)
+        if code == codes.FORMAT:
             self._read_checksum_algorithm(packet)
         elif self._has_checksums:
             self._verify(packet)
             packet = packet[:-_CHECKSUM_BYTES]
-        if end:
-            # Events the server makes up at the start of a dump have no place in the file.
-            self.position = BinlogPosition(self.position.file, end)
-        event = self._dispatch(code, packet[_HEADER_BYTES:], timestamp, start)
+        if code in codes.HEARTBEATS:
+            return ()
+        # Events the server makes up at the start of a dump have no place in the file.
+        self._end = self._behind(end) if end else self.position
+        event = _Event(code, flags, packet[_HEADER_BYTES:], timestamp, start)
+        if code == codes.TRANSACTION_PAYLOAD:
+            return self._unpack(event)
+        return self._advance(event)
+
+    def _behind(self, end: int) -> BinlogPosition:
+        """The position behind an event; the header keeps only 32 bits of it."""
+        offset = self.position.offset & -_OFFSET_SPAN | end
+        if offset < self.position.offset:
+            offset += _OFFSET_SPAN
+        return BinlogPosition(self.position.file, offset)
+
+    def _advance(self, event: _Event) -> Iterable[BinlogEvent]:
+        self.position = self._end
+        parsed = self._dispatch(event)
         if self._group_start is None:
             self.safe_position = self.position
-        return event
+        return () if parsed is None else (parsed,)
 
-    def _dispatch(self, code: int, body: bytes, timestamp: int, start: int) -> BinlogEvent | None:
-        event: BinlogEvent | None = None
-        if code in _ROW_KINDS:
-            event = self._rows(code, body)
-        elif code == _TABLE_MAP:
+    def _unpack(self, outer: _Event) -> Iterator[BinlogEvent]:
+        """The events of a compressed transaction; the position moves with the last one."""
+        try:
+            following = None
+            for packet in inner_events(outer.body):
+                if following is not None and (parsed := self._dispatch(following)) is not None:
+                    yield parsed
+                timestamp, code, _, _, _, flags = _HEADER.unpack_from(packet)
+                body = packet[_HEADER_BYTES:]
+                following = _Event(code, flags, body, timestamp, outer.start)
+        except BinlogError as error:
+            message = f"compressed transaction before {self._end}: {error}"
+            raise BinlogError(message) from error
+        if following is None:
+            raise BinlogError(f"compressed transaction before {self._end} is empty")
+        yield from self._advance(following)
+
+    def _dispatch(self, event: _Event) -> BinlogEvent | None:
+        code, body = event.code, event.body
+        result: BinlogEvent | None = None
+        if code in codes.ROW_KINDS:
+            result = self._rows(code, body)
+        elif code == codes.TABLE_MAP:
             self._table_map(body)
-        elif code in (_QUERY, _MARIADB_QUERY_COMPRESSED):
-            event = self._query(code, body, timestamp, start)
-        elif code == _XID:
-            event = self._end_transaction(timestamp, start, "commit")
-        elif code == _XA_PREPARE:
-            event = self._end_transaction(timestamp, start, "xa_prepare")
-        elif code in _MYSQL_GTIDS:
-            self._group_start = start
-        elif code == _MARIADB_GTID:
-            event = self._mariadb_gtid(body, timestamp, start)
-        elif code == _FORMAT:
-            event = FormatEvent(self.position, timestamp)
-        else:
-            self._refuse_unreadable(code)
-        return event
+        elif code in (codes.QUERY, codes.MARIADB_QUERY_COMPRESSED, codes.EXECUTE_LOAD_QUERY):
+            result = self._query(event)
+        elif code == codes.XID:
+            result = self._end_transaction(event, "commit")
+        elif code == codes.XA_PREPARE:
+            xid, one_phase = parse_xa_prepare(body)
+            result = self._end_transaction(event, "commit" if one_phase else "xa_prepare", xid)
+        elif code in codes.MYSQL_GTIDS:
+            self._group_start = event.start
+        elif code == codes.MARIADB_GTID:
+            result = self._mariadb_gtid(event)
+        elif code == codes.FORMAT:
+            self._maps_by_id.clear()
+            result = FormatEvent(self._end, event.timestamp)
+        elif code not in codes.PASSED_OVER and not event.flags & codes.IGNORABLE_FLAG:
+            self._refuse(code)
+        return result
 
-    def _refuse_unreadable(self, code: int) -> None:
-        if code == _TRANSACTION_PAYLOAD:
+    def _refuse(self, code: int) -> None:
+        if code == codes.PARTIAL_UPDATE:
             raise BinlogError(
-                f"compressed transaction at {self.position}: compressed transactions are not read;"
-                " set binlog_transaction_compression=OFF on the source"
+                f"partial JSON update before {self._end}: it cannot be read;"
+                " set binlog_row_value_options='' on the source and run a full load"
             )
-        if code == _PARTIAL_UPDATE:
+        if code == codes.INCIDENT:
             raise BinlogError(
-                f"partial JSON update at {self.position}: it cannot be read;"
-                " set binlog_row_value_options='' on the source"
+                f"the source notes before {self._end} that changes are missing from its log:"
+                " run a full load"
             )
+        raise BinlogError(
+            f"event of unknown type {code} before {self._end}: it may hold changes of rows, and"
+            " cannot be read"
+        )
 
     def _rotate(self, packet: bytes, end: int) -> RotateEvent:
         body = packet[_HEADER_BYTES:]
@@ -133,107 +179,84 @@ class EventFramer:
         position = BinlogPosition(body[8:].decode(), int.from_bytes(body[:8], "little"))
         if end or position.file != self.position.file:
             self._maps_by_id.clear()
+            # A server that was killed leaves its last group unfinished; the next file begins anew.
+            self._group_start = None
+            self._in_transaction = False
             self.position = position
             self.safe_position = position
         return RotateEvent(self.position)
 
     def _read_checksum_algorithm(self, packet: bytes) -> None:
-        algorithm = packet[-_CHECKSUM_BYTES - 1]
-        self._has_checksums = algorithm == 1
+        self._has_checksums = packet[-_CHECKSUM_BYTES - 1] == _CRC32
 
     def _verify(self, packet: bytes) -> None:
         stored = int.from_bytes(packet[-_CHECKSUM_BYTES:], "little")
         if zlib.crc32(memoryview(packet)[:-_CHECKSUM_BYTES]) != stored:
             raise BinlogError(f"event after {self.position} is damaged: its checksum is wrong")
 
-    def _mariadb_gtid(self, body: bytes, timestamp: int, start: int) -> TransactionBegin | None:
-        self._group_start = start
-        if body[12] & _MARIADB_GTID_STANDALONE:
+    def _mariadb_gtid(self, event: _Event) -> TransactionBegin | None:
+        self._group_start = event.start
+        if event.body[12] & _MARIADB_GTID_STANDALONE:
             return None
-        self._in_transaction = True
-        return TransactionBegin(start, self.position, timestamp)
+        return self._begin(event)
 
-    def _query(self, code: int, body: bytes, timestamp: int, start: int) -> BinlogEvent | None:
-        schema_length, variables = body[8], int.from_bytes(body[11:13], "little")
-        schema_start = 13 + variables
-        schema = body[schema_start : schema_start + schema_length].decode()
-        text = body[schema_start + schema_length + 1 :]
-        if code == _MARIADB_QUERY_COMPRESSED:
-            text = decompress(text)
-        statement = text.decode(errors="replace")
-        word = statement[:32].strip().rstrip(";").upper()
-        if word == "BEGIN":
-            return self._begin(timestamp, start)
-        if self._in_transaction and word in ("COMMIT", "ROLLBACK"):
-            return self._end_transaction(
-                timestamp, start, "commit" if word == "COMMIT" else "rollback"
-            )
-        if not self._in_transaction:
+    def _query(self, event: _Event) -> BinlogEvent | None:
+        query = parse_query(
+            event.body,
+            compressed=event.code == codes.MARIADB_QUERY_COMPRESSED,
+            extra_header=_LOAD_QUERY_HEADER_BYTES if event.code == codes.EXECUTE_LOAD_QUERY else 0,
+        )
+        word = query.statement[:32].strip().rstrip(";").upper()
+        if word == "BEGIN" or word.startswith("XA START "):
+            return self._begin(event)
+        if self._in_transaction:
+            if word.startswith("XA END "):
+                return None
+            if word in ("COMMIT", "ROLLBACK"):
+                return self._end_transaction(event, "commit" if word == "COMMIT" else "rollback")
+        else:
             self._group_start = None
-        return QueryEvent(schema, statement, self.position, timestamp, self._in_transaction)
+        return QueryEvent(
+            schema=query.schema,
+            statement=query.statement,
+            position=self._end,
+            timestamp=event.timestamp,
+            in_transaction=self._in_transaction,
+            sql_mode=query.sql_mode,
+        )
 
-    def _begin(self, timestamp: int, start: int) -> TransactionBegin:
+    def _begin(self, event: _Event) -> TransactionBegin:
         if self._group_start is None:
-            self._group_start = start
+            self._group_start = event.start
         self._in_transaction = True
-        return TransactionBegin(self._group_start, self.position, timestamp)
+        return TransactionBegin(self._group_start, self._end, event.timestamp)
 
-    def _end_transaction(self, timestamp: int, start: int, outcome: Outcome) -> TransactionEnd:
+    def _end_transaction(
+        self, event: _Event, outcome: Outcome, xid: str | None = None
+    ) -> TransactionEnd:
         self._in_transaction = False
         self._group_start = None
-        return TransactionEnd(start, self.position, timestamp, outcome)
+        return TransactionEnd(event.start, self._end, event.timestamp, outcome, xid)
 
     def _table_map(self, body: bytes) -> None:
         table_map = self._maps_by_body.get(body[6:])
         if table_map is None:
             table, _ = parse_table_id(body)
-            try:
-                table_map = parse_table_map(body, wanted=self._include(table))
-            except BinlogError as error:
-                raise BinlogError(f"table {table}: {error}") from error
+            table_map = parse_table_map(body, wanted=self._include(table))
+            if len(self._maps_by_body) >= _MOST_MAPS:
+                self._maps_by_body.clear()
             self._maps_by_body[body[6:]] = table_map
         self._maps_by_id[body[:6]] = table_map
 
     def _rows(self, code: int, body: bytes) -> RowsEvent | None:
+        if body[:6] == _NO_TABLE:
+            return None
         table_map = self._maps_by_id.get(body[:6])
         if table_map is None:
             raise BinlogError(
-                f"rows before {self.position} have no table map: the start position lies inside a"
+                f"rows before {self._end} have no table map: the start position lies inside a"
                 " transaction; needed is a position at a transaction's beginning"
             )
-        if table_map.decode_row is None:
+        if not table_map.wanted:
             return None
-        kind = _ROW_KINDS[code]
-        offset = 8
-        if code in _ROWS_WITH_EXTRA_DATA:
-            offset += int.from_bytes(body[8:10], "little")
-        offset = self._skip_column_bitmaps(body, offset, table_map, kind)
-        data = body
-        if code in _ROWS_COMPRESSED:
-            data, offset = decompress(body[offset:]), 0
-        rows: list[Row] = []
-        decode_row, end = table_map.decode_row, len(data)
-        while offset < end:
-            row, offset = decode_row(data, offset)
-            rows.append(row)
-        return RowsEvent(table_map.table, kind, rows, table_map.column_types)
-
-    def _skip_column_bitmaps(
-        self, body: bytes, offset: int, table_map: TableMap, kind: RowKind
-    ) -> int:
-        count, offset = read_length(body, offset)
-        size = (count + 7) // 8
-        for _ in range(2 if kind == "update" else 1):
-            present = int.from_bytes(body[offset : offset + size], "little")
-            if present & ((1 << count) - 1) != (1 << count) - 1:
-                raise BinlogError(
-                    f"rows of table {table_map.table} before {self.position} lack columns;"
-                    " set binlog_row_image=FULL on the source and run a full load"
-                )
-            offset += size
-        return offset
-
-
-def decompress(data: bytes) -> bytes:
-    """Undo MariaDB's log_bin_compress: a byte with the size of the length, length, data."""
-    return zlib.decompress(data[1 + (data[0] & 7) :])
+        return parse_rows(code, body, table_map=table_map, end=self._end)

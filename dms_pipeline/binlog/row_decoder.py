@@ -6,12 +6,20 @@ not say the character set), text for dates and times, because MySQL stores dates
 """
 
 import struct
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from dms_pipeline.binlog.column_sizes import (
+    DECIMAL_BYTES,
+    FRACTION_BYTES,
+    STRING,
+    ColumnFormat,
+    decimal_size,
+    length_width,
+)
 from dms_pipeline.binlog.events import Row
 from dms_pipeline.errors import BinlogError
 
@@ -19,22 +27,9 @@ Reader = Callable[[bytes, int], tuple[Any, int]]
 RowDecoder = Callable[[bytes, int], tuple[Row, int]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FRACTION_BYTES = (0, 1, 1, 2, 2, 3, 3)
 _FRACTION_UNIT = (0, 10_000, 10_000, 100, 100, 1, 1)
-_DECIMAL_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
-_ENUM, _SET, _STRING = 247, 248, 254
-
-TYPE_NAMES = {140: "COMPRESSED", 141: "COMPRESSED"}
 PRE_56_TEMPORAL_TYPES = frozenset({7, 11, 12})
 """TIMESTAMP, TIME and DATETIME in the format before MySQL 5.6, whose fractions are not decoded."""
-
-
-@dataclass(frozen=True, slots=True)
-class ColumnFormat:
-    """One column of a table map: its binary log type and what the metadata adds."""
-
-    type_code: int
-    metadata: bytes
 
 
 def compile_row_decoder(columns: tuple[ColumnFormat, ...]) -> RowDecoder:
@@ -58,23 +53,19 @@ def compile_row_decoder(columns: tuple[ColumnFormat, ...]) -> RowDecoder:
     return decode
 
 
-def metadata_length(type_code: int) -> int:
-    """How many bytes of the table map's metadata block belong to a column of this type."""
-    if type_code in (15, 16, 141, 246, _ENUM, _SET, 253, _STRING):
-        return 2
-    if type_code in (4, 5, 17, 18, 19, 140, 242, 245, 249, 250, 251, 252, 255):
-        return 1
-    return 0
-
-
 def _reader(column: ColumnFormat) -> Reader:
     code, metadata = column.type_code, column.metadata
     if code in _FIXED_READERS:
         return _FIXED_READERS[code]
+    if column.is_enum or column.is_set:
+        return _integer(metadata[1])
+    if code in _COUNTED:
+        return _counted(length_width(column))
+    if code in _COMPRESSED:
+        return _compressed(length_width(column))
     if code in _METADATA_READERS:
         return _METADATA_READERS[code](metadata)
-    name = TYPE_NAMES.get(code, f"number {code}")
-    raise BinlogError(f"columns of binary log type {name} are not decoded")
+    raise BinlogError(f"columns of binary log type number {code} are not decoded")
 
 
 def _packed(layout: str) -> Reader:
@@ -131,7 +122,7 @@ def _fraction(raw: int, digits: int) -> str:
 
 def _datetime2(metadata: bytes) -> Reader:
     digits = metadata[0]
-    size = _FRACTION_BYTES[digits]
+    size = FRACTION_BYTES[digits]
 
     def read(buffer: bytes, offset: int) -> tuple[Any, int]:
         packed = int.from_bytes(buffer[offset : offset + 5], "big") - 0x8000000000
@@ -148,7 +139,7 @@ def _datetime2(metadata: bytes) -> Reader:
 
 def _timestamp2(metadata: bytes) -> Reader:
     digits = metadata[0]
-    size = _FRACTION_BYTES[digits]
+    size = FRACTION_BYTES[digits]
 
     def read(buffer: bytes, offset: int) -> tuple[Any, int]:
         end = offset + 4 + size
@@ -161,8 +152,8 @@ def _timestamp2(metadata: bytes) -> Reader:
 
 def _time2(metadata: bytes) -> Reader:
     digits = metadata[0]
-    size = 3 + _FRACTION_BYTES[digits]
-    fraction_bits = 8 * _FRACTION_BYTES[digits]
+    size = 3 + FRACTION_BYTES[digits]
+    fraction_bits = 8 * FRACTION_BYTES[digits]
     zero = 0x800000 << fraction_bits
 
     def read(buffer: bytes, offset: int) -> tuple[Any, int]:
@@ -180,11 +171,11 @@ def _time2(metadata: bytes) -> Reader:
 def _decimal(metadata: bytes) -> Reader:
     precision, scale = metadata
     whole = precision - scale
-    groups = [_DECIMAL_BYTES[whole % 9]] + [4] * (whole // 9)
+    groups = [DECIMAL_BYTES[whole % 9]] + [4] * (whole // 9)
     widths = [whole % 9] + [9] * (whole // 9)
-    fraction_groups = [4] * (scale // 9) + [_DECIMAL_BYTES[scale % 9]]
+    fraction_groups = [4] * (scale // 9) + [DECIMAL_BYTES[scale % 9]]
     fraction_widths = [9] * (scale // 9) + [scale % 9]
-    size = sum(groups) + sum(fraction_groups)
+    size = decimal_size(precision, scale)
     whole_parts = [part for part in zip(groups, widths, strict=True) if part[0]]
     fraction_parts = [
         part for part in zip(fraction_groups, fraction_widths, strict=True) if part[0]
@@ -233,25 +224,32 @@ def _integer(length: int, *, big_endian: bool = False) -> Reader:
     return read
 
 
-def _varchar(metadata: bytes) -> Reader:
-    return _counted(2 if int.from_bytes(metadata, "little") > 255 else 1)
+def _compressed(length_bytes: int) -> Reader:
+    """MariaDB's COMPRESSED columns: the value behind a byte that says how it was compressed."""
+    read_raw = _counted(length_bytes)
+
+    def read(buffer: bytes, offset: int) -> tuple[Any, int]:
+        raw, end = read_raw(buffer, offset)
+        return _decompress_value(raw), end
+
+    return read
+
+
+def _decompress_value(raw: bytes) -> bytes:
+    if not raw:
+        return b""
+    if not raw[0] >> 4:
+        return raw[1:]
+    # 8 is zlib; bit 3 tells that its wrapper was left out, the lower bits the size of the length.
+    if raw[0] >> 4 != 8:
+        raise BinlogError(f"a COMPRESSED column uses the unknown method {raw[0] >> 4}")
+    window = -zlib.MAX_WBITS if raw[0] & 8 else zlib.MAX_WBITS
+    return zlib.decompress(raw[1 + (raw[0] & 7) :], wbits=window)
 
 
 def _bit(metadata: bytes) -> Reader:
     bits = metadata[1] * 8 + metadata[0]
     return _integer((bits + 7) // 8, big_endian=True)
-
-
-def _string(metadata: bytes) -> Reader:
-    """CHAR, BINARY, ENUM and SET share a type; the first metadata byte tells them apart.
-
-    Bits 4 and 5 of that byte, inverted, are the high bits of the length of a CHAR over 255 bytes.
-    """
-    real_type, length = metadata
-    if real_type in (_ENUM, _SET):
-        return _integer(length)
-    length |= ((real_type & 0x30) ^ 0x30) << 4
-    return _counted(2 if length > 255 else 1)
 
 
 _FIXED_READERS: dict[int, Reader] = {
@@ -269,22 +267,12 @@ _FIXED_READERS: dict[int, Reader] = {
     13: _read_year,
 }
 _METADATA_READERS: dict[int, Callable[[bytes], Reader]] = {
-    15: _varchar,
     16: _bit,
     17: _timestamp2,
     18: _datetime2,
     19: _time2,
     246: _decimal,
-    _ENUM: lambda metadata: _integer(metadata[1]),
-    _SET: lambda metadata: _integer(metadata[1]),
-    249: lambda metadata: _counted(metadata[0]),
-    250: lambda metadata: _counted(metadata[0]),
-    251: lambda metadata: _counted(metadata[0]),
-    252: lambda metadata: _counted(metadata[0]),
-    253: _varchar,
-    # Not interpreted here: undecoded bytes let a reader pass over the column.
-    242: lambda metadata: _counted(metadata[0]),
-    245: lambda metadata: _counted(metadata[0]),
-    255: lambda metadata: _counted(metadata[0]),
-    _STRING: _string,
 }
+# Text, blobs, and what is not interpreted here: vectors, JSON, geometries.
+_COUNTED = frozenset({15, 242, 245, 249, 250, 251, 252, 253, STRING, 255})
+_COMPRESSED = frozenset({140, 141})

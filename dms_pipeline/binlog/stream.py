@@ -8,7 +8,7 @@ import logging
 import random
 import struct
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Self
 
 import pymysql
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 _COM_BINLOG_DUMP = 0x12
 _HEARTBEAT_S = 5
 _SILENCE_LIMIT_S = 60
+_GREATEST_OFFSET = 0xFFFFFFFF
 _ERROR_MASTER_FATAL_READING_BINLOG = 1236
 
 
@@ -56,6 +57,7 @@ class BinlogStream:
         self._framer = EventFramer(start, include)
         self._connection: Connection[Any] | None = None
         self._packets: PacketReader | None = None
+        self._parsed: Iterator[BinlogEvent] = iter(())
         self._last_heard = 0.0
 
     @property
@@ -94,15 +96,16 @@ class BinlogStream:
             raise BinlogError("the replication stream is not open")
         deadline = self._clock() + timeout_s
         while True:
+            if (event := next(self._parsed, None)) is not None:
+                return event
             packet = self._packets.poll(max(deadline - self._clock(), 0.0))
             if packet is None:
                 self._check_silence()
                 return None
             self._last_heard = self._clock()
-            if (event := self._parse(packet)) is not None:
-                return event
+            self._parsed = iter(self._parse(packet))
             if self._last_heard >= deadline:
-                return None
+                return next(self._parsed, None)
 
     def events_until(self, end: BinlogPosition) -> Iterator[BinlogEvent]:
         """Every event before ``end``, a position that the source has already written up to."""
@@ -111,7 +114,7 @@ class BinlogStream:
             if event is not None:
                 yield event
 
-    def _parse(self, packet: bytes) -> BinlogEvent | None:
+    def _parse(self, packet: bytes) -> Iterable[BinlogEvent]:
         if packet[0] == 0:
             return self._framer.parse(packet[1:])
         if packet[0] == 0xFE and len(packet) < 9:
@@ -136,11 +139,21 @@ class BinlogStream:
     def _request_dump(self, connection: "Connection[Any]") -> None:
         with connection.cursor() as cursor:
             # Announces that checksums are understood; without it the server refuses to send them.
-            cursor.execute("SET @master_binlog_checksum = @@global.binlog_checksum")
+            # MySQL has been renaming these variables; the one that a server does not know is
+            # nothing to it.
+            for word in ("master", "source"):
+                cursor.execute(f"SET @{word}_binlog_checksum = @@global.binlog_checksum")
+                period_ns = _HEARTBEAT_S * 1_000_000_000
+                cursor.execute(f"SET @{word}_heartbeat_period = {period_ns}")
             cursor.execute("SET @mariadb_slave_capability = 4")
-            cursor.execute(f"SET @master_heartbeat_period = {_HEARTBEAT_S * 1_000_000_000}")
             # The reader may pause for as long as the target takes to apply a batch.
             cursor.execute("SET SESSION net_write_timeout = 3600")
+        if self._start.offset > _GREATEST_OFFSET:
+            raise BinlogError(
+                f"reading cannot begin at {self._start}: the replication protocol reaches only the"
+                " first 4 GB of a file. Begin at the next file (offset 4) if nothing of interest"
+                " lies between, or run a full load"
+            )
         file = self._start.file.encode()
         request = struct.pack("<IHI", self._start.offset, 0, self._server_id) + file
         connection._execute_command(  # type: ignore[attr-defined]  # noqa: SLF001

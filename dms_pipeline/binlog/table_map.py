@@ -1,32 +1,40 @@
 """The table map event: which table and column formats the row events after it belong to."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
-from dms_pipeline.binlog.row_decoder import (
+from dms_pipeline.binlog.column_sizes import (
     ColumnFormat,
-    RowDecoder,
-    compile_row_decoder,
+    RowSkipper,
+    compile_row_skipper,
     metadata_length,
 )
+from dms_pipeline.binlog.row_decoder import RowDecoder, compile_row_decoder
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_metadata import TableMetadata, parse_table_metadata
+from dms_pipeline.binlog.wire import read_length
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TableMap:
-    """A table with its compiled decoder; None where the reader does not want its rows."""
+    """A table as its row events are written; ``wanted`` tells whether the reader wants them."""
 
     table: TableId
-    column_types: bytes
-    decode_row: RowDecoder | None
+    columns: tuple[ColumnFormat, ...]
+    metadata: TableMetadata
+    wanted: bool
 
+    @cached_property
+    def column_types(self) -> bytes:
+        return bytes(column.type_code for column in self.columns)
 
-def read_length(buffer: bytes, offset: int) -> tuple[int, int]:
-    """A length-encoded integer of the MySQL protocol, and the offset after it."""
-    first = buffer[offset]
-    if first < 0xFB:
-        return first, offset + 1
-    size = {0xFC: 2, 0xFD: 3, 0xFE: 8}[first]
-    return int.from_bytes(buffer[offset + 1 : offset + 1 + size], "little"), offset + 1 + size
+    @cached_property
+    def decode_row(self) -> RowDecoder:
+        return compile_row_decoder(self.columns)
+
+    @cached_property
+    def skip_row(self) -> RowSkipper:
+        return compile_row_skipper(self.columns)
 
 
 def parse_table_id(body: bytes) -> tuple[TableId, int]:
@@ -38,8 +46,8 @@ def parse_table_id(body: bytes) -> tuple[TableId, int]:
     return TableId(schema, body[table_start:table_end].decode()), table_end + 1
 
 
-def parse_columns(body: bytes, offset: int) -> tuple[ColumnFormat, ...]:
-    """The column formats, from the column count on; optional metadata behind them is not needed."""
+def parse_columns(body: bytes, offset: int) -> tuple[tuple[ColumnFormat, ...], int]:
+    """The column formats, from the column count on, and where the optional metadata begins."""
     count, offset = read_length(body, offset)
     types = body[offset : offset + count]
     _, offset = read_length(body, offset + count)
@@ -48,11 +56,11 @@ def parse_columns(body: bytes, offset: int) -> tuple[ColumnFormat, ...]:
         end = offset + metadata_length(type_code)
         columns.append(ColumnFormat(type_code, body[offset:end]))
         offset = end
-    return tuple(columns)
+    # Behind the metadata: which columns may be NULL, of no use to a reader.
+    return tuple(columns), offset + (count + 7) // 8
 
 
 def parse_table_map(body: bytes, *, wanted: bool) -> TableMap:
     table, offset = parse_table_id(body)
-    columns = parse_columns(body, offset)
-    types = bytes(column.type_code for column in columns)
-    return TableMap(table, types, compile_row_decoder(columns) if wanted else None)
+    columns, offset = parse_columns(body, offset)
+    return TableMap(table, columns, parse_table_metadata(body[offset:], columns), wanted)

@@ -28,10 +28,11 @@ def preflight(pipeline: str, kind: str) -> None:
     config = load_pipeline(here.pipelines, pipeline)
     migration_type: MigrationType = "cdc" if kind == "incremental" else "full-load-and-cdc"
     findings = _preflight(here, config, migration_type).findings()
-    table = Table("checked", "found", "to do", title=f"Preflight of {pipeline}")
+    table = Table("checked", "found", "to do or to know", title=f"Preflight of {pipeline}")
     for finding in findings:
-        verdict = Text(finding.problem, style="red") if finding.problem else Text("", style="green")
-        table.add_row(finding.checked, finding.found, verdict)
+        style = "red" if finding.problem else "yellow"
+        to_do = Text(finding.problem or finding.warning, style=style)
+        table.add_row(finding.checked, finding.found, to_do)
     Console(emoji=False, markup=False).print(table)
     problems = sum(bool(finding.problem) for finding in findings)
     if problems:

@@ -1,5 +1,6 @@
 """The source resource: what MySQL or MariaDB itself says, asked directly and not through DMS."""
 
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.resources.aws_session import AwsSession
 
+_CASCADE = re.compile(r"ON (DELETE|UPDATE) (CASCADE|SET NULL)")
 _SETTINGS = ("log_bin", "binlog_format", "binlog_row_image", "server_id", "server_uuid")
 
 
@@ -99,6 +101,23 @@ class MySQLSource:
             )
             found = {TableId(row[0], row[1]): bool(row[2]) for row in cursor.fetchall()}
         return {table: found[table] for table in wanted & found.keys()}
+
+    def cascading(self, tables: Iterable[TableId]) -> dict[TableId, str]:
+        """Tables that the server itself changes through a foreign key, and by which rule."""
+        found: dict[TableId, str] = {}
+        with self.connect() as connection, connection.cursor() as cursor:
+            for table in tables:
+                # information_schema hides foreign keys from an account that may only SELECT.
+                cursor.execute(f"SHOW CREATE TABLE {quoted(table)}")
+                rule = _CASCADE.search(str((cursor.fetchone() or ("", ""))[1]))
+                if rule:
+                    found[table] = rule.group()
+        return found
+
+
+def quoted(table: TableId) -> str:
+    """The table's name as MySQL reads it in a statement, whatever characters it has."""
+    return ".".join(f"`{name.replace('`', '``')}`" for name in (table.schema, table.table))
 
 
 class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]

@@ -3,15 +3,16 @@
 import random
 import threading
 
-from dms_pipeline_tests.engine_driver import server_time, source_rows, target_rows
+from dms_pipeline_tests.engine_driver import UPSERT, server_time, source_rows, target_rows
 from dms_pipeline_tests.integration.test_engine_full_load_and_cdc import (
     Source,
     capture,
     load,
+    mysql,
     source,
 )
 
-__all__ = ["source"]
+__all__ = ["mysql", "source"]
 
 
 def write_randomly(dsn: str, schema: str, stop: threading.Event, seed: int) -> None:
@@ -51,13 +52,13 @@ def test_kills_under_a_random_workload_lose_and_double_nothing(mysql, postgres, 
     try:
         checkpoint = load(mysql, postgres, source).checkpoint
         for _ in range(5):
-            run = capture(mysql, postgres, source, checkpoint, stop_position=None)
+            run = capture(mysql, postgres, source, checkpoint, stop_position=None, settings=UPSERT)
             run.wait_for("running")
             threading.Event().wait(chance.uniform(0.05, 0.8))
             run.kill()
             checkpoint = run.checkpoint or checkpoint
         run = capture(
-            mysql, postgres, source, checkpoint, stop_position=server_time(1.5), resume=True
+            mysql, postgres, source, checkpoint, stop_position=server_time(3), resume=True
         )
         assert run.wait()["reason"] == "STOPPED_AT_SERVER_TIME"
     finally:

@@ -110,6 +110,30 @@ def test_truncate_after_the_checkpoint_is_inconclusive(sides):
     assert "TRUNCATE counted.t" in sides.count().undecided
 
 
+def test_what_was_rolled_back_or_is_not_decided_yet_is_not_counted(sides):
+    with sides.source.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("CREATE OR REPLACE TABLE counted.logged (id int) ENGINE=MyISAM")
+        connection.begin()
+        cursor.execute("INSERT INTO counted.t (v) VALUES (6), (7)")
+        # A table without transactions brings the rolled back rows into the binary log.
+        cursor.execute("INSERT INTO counted.logged VALUES (1)")
+        connection.rollback()
+    count = sides.count()
+    assert (count.source, count.net_inserts, count.target) == (5, 0, 5)
+    assert count.matches
+
+
+def test_open_xa_transaction_is_inconclusive(sides):
+    with sides.source.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("XA START 'open'")
+        cursor.execute("INSERT INTO counted.t (v) VALUES (6)")
+        cursor.execute("XA END 'open'")
+        cursor.execute("XA PREPARE 'open'")
+        count = sides.count()
+        cursor.execute("XA ROLLBACK 'open'")
+    assert "an XA transaction was open" in count.undecided
+
+
 def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(sides):
     stop = threading.Event()
 

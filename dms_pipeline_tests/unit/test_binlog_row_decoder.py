@@ -3,7 +3,8 @@ from decimal import Decimal
 
 import pytest
 
-from dms_pipeline.binlog.row_decoder import ColumnFormat, compile_row_decoder
+from dms_pipeline.binlog.column_sizes import ColumnFormat, compile_row_skipper
+from dms_pipeline.binlog.row_decoder import compile_row_decoder
 from dms_pipeline.errors import BinlogError
 
 VALUES = [
@@ -74,5 +75,7 @@ def test_null_takes_no_bytes_of_the_row():
 
 
 def test_type_that_is_not_decoded_is_named_when_compiled():
-    with pytest.raises(BinlogError, match="COMPRESSED"):
-        compile_row_decoder((ColumnFormat(140, b"\x02"),))
+    with pytest.raises(BinlogError, match="type number 0 are not decoded"):
+        compile_row_decoder((ColumnFormat(0, b""),))
+    with pytest.raises(BinlogError, match="type number 0 are not known"):
+        compile_row_skipper((ColumnFormat(0, b""),))

@@ -52,6 +52,52 @@ def test_wrong_mappings_are_refused_in_aws_words(text, words):
     assert words in caught.value.message
 
 
+def transformation(target: str, action: str, **more: Any) -> dict[str, Any]:
+    return {
+        "rule-type": "transformation", "rule-id": "7", "rule-target": target,
+        "rule-action": action, "object-locator": {"schema-name": "db", "table-name": "%"}, **more,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rule", "words"),
+    [
+        (transformation("row", "rename", value="x"), "rule-target 'row' is unknown"),
+        (transformation("schema", "remove-column"), "rule-action 'remove-column' is unknown"),
+        (transformation("table", "rename"), "value cannot be empty"),
+        (transformation("table", "replace-prefix", value="x"), "old-value cannot be empty"),
+        (transformation("column", "add-column", value="x"), "expression cannot be empty"),
+        (transformation("column", "change-data-type"), "data-type cannot be empty"),
+        (transformation("table", "define-primary-key"), "takes exact schema and table names"),
+        ({**RULE, "rule-id": "7", "rule-action": "explicit"}, "take exact schema and table names"),
+        ({**RULE, "rule-id": "7", "load-order": 0}, "load-order '0' is not a number"),
+        ({**RULE, "rule-id": "7", "filters": [{"filter-type": "target"}]}, "filter-type must be"),
+    ],
+)
+def test_wrong_rule_is_named_by_its_id(rule, words):
+    with pytest.raises(Fault) as caught:
+        checked_table_mappings(mappings(RULE, rule))
+    assert "Rule with ruleId = 7 failed validation." in caught.value.message
+    assert words in caught.value.message
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        transformation("schema", "rename", value="x"),
+        transformation("table", "convert-lowercase"),
+        transformation("column", "add-column", value="x", expression="'a'"),
+        transformation("column", "change-data-type", **{"data-type": {"type": "int4"}}),
+        {**RULE, "rule-id": "7", "load-order": "2", "filters": [
+            {"filter-type": "source", "column-name": "a",
+             "filter-conditions": [{"filter-operator": "null"}]}
+        ]},
+    ],
+)  # fmt: skip
+def test_rules_aws_knows_are_accepted(rule):
+    assert len(checked_table_mappings(mappings(RULE, rule))["rules"]) == 2
+
+
 def test_settings_keep_what_was_not_sent():
     first = merged_task_settings('{"TargetMetadata":{"LobMaxSize":64}}')
     second = json.loads(

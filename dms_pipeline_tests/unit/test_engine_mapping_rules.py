@@ -1,10 +1,15 @@
+import re
 from typing import Any
 
 import pytest
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
-from dms_pipeline.local_dms.engine.mapping_rules import MappingRules, compile_wildcard
+from dms_pipeline.local_dms.engine.lob_settings import LobSettings
+from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
+from dms_pipeline.local_dms.engine.mapping_rules_expressions import parse_expression
+from dms_pipeline.local_dms.engine.mapping_rules_wildcards import compile_wildcard
+from dms_pipeline.local_dms.engine.model import Column
 
 
 def selection(schema: str, table: str, action: str = "include", **more: Any) -> dict[str, Any]:
@@ -23,6 +28,10 @@ def transformation(
         "rule-action": action, "value": value,
         "object-locator": {"schema-name": "%", "table-name": "%", "column-name": column},
     }  # fmt: skip
+
+
+def column(name: str, data_type: str = "int") -> Column:
+    return Column(name, data_type, data_type)
 
 
 def rules(*items: dict[str, Any]) -> MappingRules:
@@ -79,7 +88,7 @@ def test_names_are_transformed(action, value, expected):
         names = {
             "schema": changed.target_schema(table),
             "table": changed.target_table(table),
-            "column": changed.target_column(table, "Name"),
+            "column": changed.target_column(table, column("Name")),
         }
         assert names.pop(target) == expected
         assert set(names.values()) == {"Name"}
@@ -96,23 +105,115 @@ def test_of_two_rules_on_one_object_the_lower_id_wins():
 def test_removed_and_not_included_columns_are_left_out():
     table = TableId("s", "t")
     removed = rules(transformation("column", "remove-column", column="secret%"))
-    assert removed.target_column(table, "secret_pin") is None
-    assert removed.target_column(table, "id") == "id"
+    assert removed.target_column(table, column("secret_pin")) is None
+    assert removed.target_column(table, column("id")) == "id"
     included = rules(transformation("column", "include-column", column="id"))
-    assert included.target_column(table, "id") == "id"
-    assert included.target_column(table, "v") is None
+    assert included.target_column(table, column("id")) == "id"
+    assert included.target_column(table, column("v")) is None
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        selection("s", "t", "unknown"),
+        transformation("column", "add-before-image-columns"),
+        transformation("column", "data-masking-hash-mask"),
+        transformation("table-tablespace", "rename", "x"),
+        transformation("schema", "remove-column"),
+        {"rule-type": "object-mapping", "rule-id": "4"},
+    ],
+)
+def test_rule_that_is_not_carried_out_is_refused(rule):
+    with pytest.raises(ConfigError, match="which the local DMS does not carry out"):
+        rules(rule)
 
 
 @pytest.mark.parametrize(
     "rule",
     [
         selection("s", "t", filters=[{"filter-type": "source"}]),
-        selection("s", "t", "unknown"),
+        selection("s", "t", "exclude", filters=[{"filter-type": "source"}]),
+        selection("s", "t", filters=[{"filter-type": "source", "column-name": "a",
+                                      "filter-conditions": [{"filter-operator": "like"}]}]),
+        selection("s", "t", filters=[{"filter-type": "source", "column-name": "a",
+                                      "filter-conditions": [{"filter-operator": "between",
+                                                             "start-value": "1"}]}]),
         transformation("column", "change-data-type"),
+        transformation("column", "add-column", "c"),
+        transformation("column", "rename"),
         transformation("table", "define-primary-key"),
-        {"rule-type": "table-settings", "rule-id": "4"},
     ],
-)
-def test_rule_that_is_not_carried_out_is_refused(rule):
-    with pytest.raises(ConfigError, match="which the local DMS does not carry out"):
+)  # fmt: skip
+def test_malformed_rule_is_refused_in_the_words_of_aws(rule):
+    start = f"Error in mapping rules. Rule with ruleId = {rule['rule-id']} failed validation."
+    with pytest.raises(ConfigError, match=re.escape(start)):
         rules(rule)
+
+
+@pytest.mark.parametrize("kind", ["validation", "post-processing", "table-settings"])
+def test_rules_without_effect_on_a_load_are_accepted(kind):
+    rule = {"rule-type": kind, "rule-id": "4", "object-locator": {"schema-name": "s"},
+            "parallel-load": {"type": "partitions-auto"}}  # fmt: skip
+    assert rules(selection("s", "%"), rule).selects(TableId("s", "t"))
+
+
+def test_lob_settings_of_a_table_go_before_those_of_the_task():
+    rule = {
+        "rule-type": "table-settings", "rule-id": "4",
+        "object-locator": {"schema-name": "s", "table-name": "t"},
+        "lob-settings": {"mode": "limited", "bulk-max-size": "2"},
+    }  # fmt: skip
+    chosen = rules(selection("s", "%"), rule).lob_settings
+    task = LobSettings.from_message({"TargetMetadata": {"LimitedSizeLobMode": True}})
+    assert task.limit == 32 * 1024
+    assert task.for_table(chosen.get(TableId("s", "t"))).limit == 2048
+    assert task.for_table(chosen.get(TableId("s", "u"))).limit == 32 * 1024
+
+
+@pytest.mark.parametrize(
+    ("metadata", "mode", "limit"),
+    [
+        ({}, "limited", 32768), ({"LobMaxSize": 0}, "limited", None),
+        ({"FullLobMode": True, "LobMaxSize": 32}, "unlimited", None),
+        ({"LimitedSizeLobMode": False}, "unlimited", None), ({"SupportLobs": False}, "none", None),
+    ],
+)  # fmt: skip
+def test_lob_settings_are_those_of_aws(metadata, mode, limit):
+    settings = LobSettings.from_message({"TargetMetadata": metadata})
+    assert (settings.mode, settings.limit) == (mode, limit)
+
+
+def test_rules_narrowed_to_a_dms_type_leave_other_columns_alone():
+    rule = transformation("column", "rename", "big")
+    rule["object-locator"]["data-type"] = "int8"
+    changed = rules(rule)
+    assert changed.target_column(TableId("s", "t"), column("a", "bigint")) == "big"
+    assert changed.target_column(TableId("s", "t"), column("a", "int")) == "a"
+
+
+TABLE = TableId("sch", "tab")
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("'it''s'", "it's"), ("12", "12"), ("-1.5e3", "-1.5e3"), ("NULL", None),
+        ("$a", "A"), ("$a||$b", "AB"), ("$a || '-' || $b", "A-B"), ("$none || 'x'", None),
+        ("$AR_M_SOURCE_SCHEMA || '.' || $AR_M_SOURCE_TABLE_NAME", "sch.tab"),
+        ('$"a b"', "blank"),
+    ],
+)  # fmt: skip
+def test_expression_is_evaluated_as_sqlite_does(text, value):
+    values = {"a": "A", "b": "B", "none": None, "a b": "blank"}
+    expression = parse_expression(text, TABLE)
+    assert set(expression.columns) <= set(values)
+    assert expression.evaluate(values) == value
+
+
+@pytest.mark.parametrize(
+    "text", ["datetime()", "$a + 1", "$a ||", "", "operation_indicator('D','U','I')",
+             "$AR_H_STREAM_POSITION", "'open", "$a $b"]
+)  # fmt: skip
+def test_expression_that_is_not_evaluated_is_refused(text):
+    with pytest.raises(ConfigError, match="the expression"):
+        parse_expression(text, TABLE)

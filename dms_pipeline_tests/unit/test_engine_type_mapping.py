@@ -9,8 +9,13 @@ from hypothesis import strategies as st
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.type_mapping import column_mapping
 from dms_pipeline.local_dms.engine.type_mapping.catalogue import map_column
-from dms_pipeline.local_dms.engine.type_mapping.column_mapping import ColumnMapping, UnfitValueError
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import (
+    ColumnMapping,
+    TooLongError,
+    UnfitValueError,
+)
 from dms_pipeline.local_dms.engine.type_mapping.temporal import is_calendar_date
 from dms_pipeline.local_dms.engine.type_mapping.text import parse_labels
 
@@ -130,13 +135,52 @@ def test_enum_and_set_are_labels():
     enum = mapped("enum", "enum('a','b')")
     assert [enum.from_binlog(index) for index in (0, 1, 2)] == [b"", b"a", b"b"]
     chosen = mapped("set", "set('a','b','c')")
-    assert [chosen.from_text(bits) for bits in (b"0", b"5", b"7")] == [b"", b"a,c", b"a,b,c"]
+    assert [chosen.from_binlog(bits) for bits in (0, 5, 7)] == [b"", b"a,c", b"a,b,c"]
+    assert chosen.from_text(b"a,c") == b"a,c"
 
 
 def test_unsupported_type_and_character_set_name_table_column_and_type():
-    with pytest.raises(
-        SourceError, match=r"column c of table s\.t: type geometry is not converted"
-    ):
-        mapped("geometry")
-    with pytest.raises(SourceError, match="character set dec8 is not converted"):
-        mapped("varchar", "varchar(9)", charset="dec8")
+    with pytest.raises(SourceError, match=r"column c of table s\.t: type xmltype is not converted"):
+        mapped("xmltype")
+    with pytest.raises(SourceError, match="character set klingon is not converted"):
+        mapped("varchar", "varchar(9)", charset="klingon")
+
+
+@pytest.mark.parametrize(
+    ("charset", "raw", "text"),
+    [
+        ("utf16le", "é😀".encode("utf-16-le"), "é😀"), ("cp1251", b"\xcf", "П"),
+        ("cp866", b"\xfc", "ⁿ"), ("greek", b"\xa1", "\u02bd"), ("hebrew", b"\xaf", "‾"),
+        ("koi8u", b"\x95", "•"), ("sjis", b"\x81_", "\\\\"), ("big5", b"\xf9\xd8a", "裏a"),
+        ("euckr", b"\x81A", "갂"), ("ujis", b"\xf5\xa1x", "\ue000x"),
+        ("ujis", b"\x8f\xf5\xa2", "\ue3ad"), ("eucjpms", b"\xad\xa1", "①"),
+        ("eucjpms", b"\x8f\xf4\xfe~", "黑~"), ("eucjpms", b"\x8f\xa2\xb7", "\uff5e"),
+        ("dec8", b"\xd7", "Œ"), ("swe7", b"@[]", "ÉÄÅ"), ("armscii8", b"\xb2", "Ա"),
+        ("geostd8", b"\xc0\xfd", "ა№"), ("keybcs2", b"\x80", "Č"), ("hp8", b"\xc5", "é"),
+    ],
+)  # fmt: skip
+def test_every_character_set_is_converted_as_the_server_does(charset, raw, text):
+    mapping = mapped("varchar", "varchar(9)", charset=charset, char_length=9)
+    assert mapping.from_binlog(raw) == mapping.from_text(raw) == text.encode()
+
+
+@pytest.mark.parametrize(
+    ("charset", "raw"),
+    [
+        ("utf8mb4", b"\xff"), ("utf8mb3", b"\xed\xa0\x80"), ("utf16", b"\xd8\x00"),
+        ("gbk", b"\x81"), ("dec8", b"\xa4"), ("big5", b"\xf9\xfe"), ("eucjpms", b"\xad\xfe"),
+        ("ujis", b"\x8f"), ("cp1251", b"\x98"),
+    ],
+)  # fmt: skip
+def test_bytes_that_are_no_text_are_refused(charset, raw):
+    mapping = mapped("varchar", "varchar(9)", charset=charset, char_length=9)
+    with pytest.raises(UnfitValueError, match="not valid"):
+        mapping.from_binlog(raw)
+
+
+def test_blob_too_large_for_postgresql_is_refused(monkeypatch):
+    monkeypatch.setattr(column_mapping, "_LARGEST_BYTEA", 3)
+    mapping = mapped("longblob")
+    assert mapping.from_binlog(b"abc") == b"\\\\x616263"
+    with pytest.raises(TooLongError):
+        mapping.from_binlog(b"abcd")

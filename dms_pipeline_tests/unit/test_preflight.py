@@ -103,3 +103,17 @@ def test_every_problem_is_in_one_message(world):
         preflight(world, source=Down(LOGIN), target=FakeTarget(LOGIN, may_create=False)).run()
     for words in ("no full load", "cannot connect to the source", "no schema studentdb"):
         assert words in str(raised.value)
+
+
+def test_table_that_the_server_changes_by_itself_is_warned_of(world):
+    source = FakeSource(LOGIN, cascades={STUDENTS: "ON DELETE CASCADE"})
+    preflight(world, migration_type="full-load-and-cdc", source=source).run()
+    assert any("foreign key ON DELETE CASCADE" in line for line in world.said)
+
+
+def test_table_without_a_primary_key_may_be_accepted(world):
+    [table] = world.pipeline.tables
+    accepted = replace(world.pipeline, tables=(replace(table, accept_no_primary_key=True),))
+    source = FakeSource(LOGIN, keyed={STUDENTS: False})
+    preflight(world, pipeline=accepted, migration_type="full-load-and-cdc", source=source).run()
+    assert any("has no primary key" in line for line in world.said)

@@ -12,6 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dms_pipeline.local_dms.control_plane.faults import invalid_value
+from dms_pipeline.local_dms.control_plane.mapping_checks import (
+    has_wildcard,
+    wrong_selection,
+    wrong_transformation,
+)
 from dms_pipeline.local_dms.control_plane.task_settings_defaults import DEFAULTS
 
 _RULE_TYPES = {
@@ -67,14 +72,16 @@ def _check_rule(rule: Any, ids: set[str]) -> None:
         raise _rules_error(f"{failed} object locator cannot be null")
     if kind == "selection":
         _check_selection(rule, failed)
-    if kind == "table-settings" and _has_wildcard(rule["object-locator"]):
+    if kind == "transformation" and (wrong := wrong_transformation(rule)):
+        raise _rules_error(f"{failed} {wrong}")
+    if kind == "table-settings" and _locates_many(rule["object-locator"]):
         raise _rules_error(
             f"{failed} Exact schema and table name required when using table settings rule."
         )
 
 
-def _has_wildcard(locator: Mapping[str, Any]) -> bool:
-    return any("%" in str(locator.get(name, "%")) for name in ("schema-name", "table-name"))
+def _locates_many(locator: Mapping[str, Any]) -> bool:
+    return any(has_wildcard(str(locator.get(n, "%"))) for n in ("schema-name", "table-name"))
 
 
 def _check_selection(rule: Mapping[str, Any], failed: str) -> None:
@@ -83,6 +90,8 @@ def _check_selection(rule: Mapping[str, Any], failed: str) -> None:
     for name in ("schema-name", "table-name"):
         if not rule["object-locator"].get(name):
             raise _rules_error(f"{failed} {name} cannot be empty")
+    if wrong := wrong_selection(rule):
+        raise _rules_error(f"{failed} {wrong}")
 
 
 def _rules_error(message: str) -> Exception:

@@ -1,82 +1,104 @@
-"""Net changes into the target, together with the checkpoint, in one PostgreSQL transaction.
+"""Net changes of whole batches into the target: COPY into a temporary table, then set operations.
 
-Either the changes and the checkpoint that stands behind them are both there, or neither is: killed
-anywhere and started again from the stored checkpoint, the target ends with the same content.
+Works inside the caller's target transaction. Either everything of a batch fits, or an error says so
+and the caller rolls back and applies the batch row by row, where the error policies decide.
 """
 
-import logging
 from collections.abc import Iterable
 
 import psycopg
 from psycopg import sql
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import LoadError, TargetError
-from dms_pipeline.local_dms.engine.change_batch import EncodedRow, TableChanges
+from dms_pipeline.local_dms.engine.change_batch import BagChanges, EncodedRow, Key, TableChanges
+from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
 from dms_pipeline.local_dms.engine.full_load import copy_line
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
-from dms_pipeline.local_dms.engine.target_tables import (
-    TargetConnection,
-    names,
-    qualified,
-    truncate_table,
-)
-from dms_pipeline.local_dms.engine.transaction_state import TransactionState
-
-logger = logging.getLogger(__name__)
+from dms_pipeline.local_dms.engine.target_tables import TargetConnection, names, qualified
 
 _STAGING_SCHEMA = "pg_temp"
+_COUNT_COLUMN = "local_dms_count"
+
+NetChanges = TableChanges | BagChanges
+
+
+class ConflictError(Exception):
+    """The target does not hold what the changes expect; row by row the policies decide."""
 
 
 class BatchApplier:
-    """Applies to one target over one connection; staging tables live as long as the connection."""
+    """Applies over one connection; staging tables live as long as the connection."""
 
-    def __init__(self, target: TargetConnection, state: TransactionState) -> None:
+    def __init__(self, target: TargetConnection, policies: ErrorPolicies) -> None:
         self._target = target
-        self._state = state
+        self._policies = policies
         self._staging: dict[tuple[TableId, str], sql.Identifier] = {}
+        self._staging_count = 0
 
-    def apply(self, changes: Iterable[tuple[TablePlan, TableChanges]], checkpoint: str) -> None:
-        """Commit the changes and the checkpoint."""
-        with self._target.transaction():
-            for plan, table_changes in changes:
-                try:
-                    self._apply_table(plan, table_changes)
-                except psycopg.Error as error:
-                    # A lost connection may come back; a refused row is refused again.
-                    lost = isinstance(error, psycopg.OperationalError)
-                    raise (TargetError if lost else LoadError)(
-                        f"applying changes to table {plan.table_id}: {describe_target_error(error)}"
-                    ) from error
-            self._state.write(self._target, checkpoint)
+    def forget_staging(self) -> None:
+        """After a rollback or a change of a table: its staging tables are gone or of old shape."""
+        self._staging.clear()
 
-    def truncate(self, plan: TablePlan, checkpoint: str) -> None:
-        with self._target.transaction():
-            truncate_table(self._target, plan)
-            self._state.write(self._target, checkpoint)
+    def apply(self, changes: Iterable[tuple[TablePlan, NetChanges]]) -> None:
+        """Raises ConflictError or psycopg.Error; the caller's transaction is void then."""
+        for plan, net in changes:
+            if isinstance(net, BagChanges):
+                self._apply_bag(plan, net)
+            else:
+                self._apply_keyed(plan, net)
 
-    def _apply_table(self, plan: TablePlan, changes: TableChanges) -> None:
+    def _apply_keyed(self, plan: TablePlan, changes: TableChanges) -> None:
+        self._check_conflicts(plan, changes)
         if deletes := changes.deletes():
             self._delete(plan, deletes)
         if upserts := changes.upserts():
-            self._upsert(plan, upserts)
+            staging = self._stage(plan, "rows", plan.columns, upserts)
+            try:
+                with self._target.transaction():
+                    self._upsert(plan, staging)
+            except psycopg.errors.UniqueViolation:
+                # A unique key beside the primary key: values that moved between rows collide unless
+                # all old rows leave before the first new one comes.
+                self._replace(plan, staging)
+            self._empty(staging)
 
-    def _delete(self, plan: TablePlan, keys: list[EncodedRow]) -> None:
+    def _check_conflicts(self, plan: TablePlan, changes: TableChanges) -> None:
+        policies = self._policies
+        if policies.insert != "INSERT_RECORD":
+            inserted = changes.first_changed_by("insert")
+            if inserted and self._count_existing(plan, inserted):
+                raise ConflictError
+        missing: list[Key] = []
+        if policies.update != "UPDATE_RECORD":
+            missing += changes.first_changed_by("update")
+        if policies.delete != "IGNORE_RECORD":
+            missing += changes.first_changed_by("delete")
+        if missing and self._count_existing(plan, missing) != len(missing):
+            raise ConflictError
+
+    def _count_existing(self, plan: TablePlan, keys: list[Key]) -> int:
         staging = self._stage(plan, "keys", plan.key_columns, keys)
-        matches = sql.SQL(" AND ").join(
-            sql.SQL("target.{0} = staging.{0}").format(sql.Identifier(column.target_name))
-            for column in plan.key_columns
-        )
+        row = self._target.execute(
+            sql.SQL("SELECT count(*) FROM {} AS target JOIN {} AS staging ON {}").format(
+                qualified(plan), staging, _same_key(plan)
+            )
+        ).fetchone()
+        self._empty(staging)
+        return int(row[0]) if row else 0
+
+    def _delete(self, plan: TablePlan, keys: list[Key]) -> None:
+        staging = self._stage(plan, "keys", plan.key_columns, keys)
+        self._delete_staged(plan, staging)
+        self._empty(staging)
+
+    def _delete_staged(self, plan: TablePlan, staging: sql.Identifier) -> None:
         self._target.execute(
             sql.SQL("DELETE FROM {} AS target USING {} AS staging WHERE {}").format(
-                qualified(plan), staging, matches
+                qualified(plan), staging, _same_key(plan)
             )
         )
-        self._target.execute(sql.SQL("TRUNCATE TABLE {}").format(staging))
 
-    def _upsert(self, plan: TablePlan, rows: list[EncodedRow]) -> None:
-        staging = self._stage(plan, "rows", plan.columns, rows)
+    def _upsert(self, plan: TablePlan, staging: sql.Identifier) -> None:
         key = set(plan.key)
         assignments = [
             sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(column.target_name))
@@ -94,7 +116,58 @@ class BatchApplier:
                 qualified(plan), columns, columns, staging, names(plan.key_columns), on_conflict
             )
         )
-        self._target.execute(sql.SQL("TRUNCATE TABLE {}").format(staging))
+
+    def _replace(self, plan: TablePlan, staging: sql.Identifier) -> None:
+        self._delete_staged(plan, staging)
+        self._insert(plan, staging)
+
+    def _insert(self, plan: TablePlan, staging: sql.Identifier) -> None:
+        columns = names(plan.columns)
+        self._target.execute(
+            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
+                qualified(plan), columns, columns, staging
+            )
+        )
+
+    def _apply_bag(self, plan: TablePlan, changes: BagChanges) -> None:
+        if removed := changes.removed():
+            self._remove(plan, removed)
+        if added := changes.added():
+            staging = self._stage(plan, "rows", plan.columns, added)
+            self._insert(plan, staging)
+            self._empty(staging)
+
+    def _remove(self, plan: TablePlan, removed: list[EncodedRow]) -> None:
+        """Of equal rows as many go as were removed.
+
+        Rows are compared by their text, which is exact and, unlike IS NOT DISTINCT FROM, can be
+        hashed.
+        """
+        staging = self._stage(plan, "bag", plan.columns, removed)
+        statement = sql.SQL(
+            "DELETE FROM {target} WHERE ctid IN (SELECT place FROM (SELECT target.ctid AS place,"
+            " staging.{count} AS wanted, row_number() OVER (PARTITION BY staging.ctid) AS number"
+            " FROM {target} AS target JOIN {staging} AS staging ON {same}) AS found"
+            " WHERE number <= wanted)"
+        ).format(
+            target=qualified(plan),
+            staging=staging,
+            count=sql.Identifier(_COUNT_COLUMN),
+            same=sql.SQL("{} = {}").format(_row_text("target", plan), _row_text("staging", plan)),
+        )
+        gone = self._target.execute(statement).rowcount
+        self._empty(staging)
+        wanted = sum(int(row[-1] or b"0") for row in removed)
+        if gone != wanted and not self._ignores_missing_rows:
+            raise ConflictError
+
+    @property
+    def _ignores_missing_rows(self) -> bool:
+        policies = self._policies
+        return policies.delete == "IGNORE_RECORD" and policies.update in (
+            "UPDATE_RECORD",
+            "IGNORE_RECORD",
+        )
 
     def _stage(
         self,
@@ -117,12 +190,36 @@ class BatchApplier:
         known = self._staging.get((plan.table_id, purpose))
         if known is not None:
             return known
-        name = f"local_dms_{len(self._staging)}"
+        self._staging_count += 1
+        name = f"local_dms_{self._staging_count}"
+        selected = names(columns)
+        if purpose == "bag":
+            selected = sql.SQL("{}, 0::bigint AS {}").format(
+                selected, sql.Identifier(_COUNT_COLUMN)
+            )
         self._target.execute(
             sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT {} FROM {} WITH NO DATA").format(
-                sql.Identifier(name), names(columns), qualified(plan)
+                sql.Identifier(name), selected, qualified(plan)
             )
         )
         staging = sql.Identifier(_STAGING_SCHEMA, name)
         self._staging[plan.table_id, purpose] = staging
         return staging
+
+    def _empty(self, staging: sql.Identifier) -> None:
+        self._target.execute(sql.SQL("TRUNCATE TABLE {}").format(staging))
+
+
+def _same_key(plan: TablePlan) -> sql.Composed:
+    return sql.SQL(" AND ").join(
+        sql.SQL("target.{0} = staging.{0}").format(sql.Identifier(column.target_name))
+        for column in plan.key_columns
+    )
+
+
+def _row_text(alias: str, plan: TablePlan) -> sql.Composed:
+    columns = sql.SQL(", ").join(
+        sql.SQL("{}.{}").format(sql.Identifier(alias), sql.Identifier(column.target_name))
+        for column in plan.columns
+    )
+    return sql.SQL("ROW({})::text").format(columns)

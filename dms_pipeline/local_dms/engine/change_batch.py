@@ -1,10 +1,14 @@
 """Net changes of one table: what is left of many row changes once each key is looked at last.
 
-Pure. Applying the net changes gives the same table as applying every change in turn, and applying
-them twice gives the same as once, because an insert becomes an upsert.
+Pure. Keys are compared by the exact bytes of the before images, never by the source's collation:
+'a' changed into 'A' is two keys on the target, and stays right. Without a key a table is a bag of
+rows, of which only the count of each one matters.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
+
+from dms_pipeline.binlog.events import RowKind
 
 Field = bytes | None
 """One value as it goes into a COPY text stream; None is NULL."""
@@ -14,20 +18,30 @@ EncodedRow = tuple[Field, ...]
 
 @dataclass(slots=True)
 class TableChanges:
-    """The last known row per key; None where the key is gone."""
+    """The last known row per key; None where the key is gone.
+
+    Applying them gives the same table as applying every change in turn, and applying them twice
+    gives the same as once, because an insert becomes an upsert.
+    """
 
     rows: dict[Key, EncodedRow | None] = field(default_factory=dict)
+    first_changes: dict[Key, RowKind] = field(default_factory=dict)
+    """What happened to each key first, and so whether the target should have had it before."""
 
     def insert(self, key: Key, row: EncodedRow) -> None:
+        self.first_changes.setdefault(key, "insert")
         self.rows[key] = row
 
     def update(self, old_key: Key, new_key: Key, row: EncodedRow) -> None:
         """A changed key is a delete and an insert."""
+        self.first_changes.setdefault(old_key, "update")
         if old_key != new_key:
             self.rows[old_key] = None
+            self.first_changes.setdefault(new_key, "insert")
         self.rows[new_key] = row
 
     def delete(self, key: Key) -> None:
+        self.first_changes.setdefault(key, "delete")
         self.rows[key] = None
 
     def upserts(self) -> list[EncodedRow]:
@@ -35,3 +49,26 @@ class TableChanges:
 
     def deletes(self) -> list[Key]:
         return [key for key, row in self.rows.items() if row is None]
+
+    def first_changed_by(self, kind: RowKind) -> list[Key]:
+        return [key for key, first in self.first_changes.items() if first == kind]
+
+
+@dataclass(slots=True)
+class BagChanges:
+    """For a table without a key: how many of each row came and went. Not repeatable."""
+
+    counts: Counter[EncodedRow] = field(default_factory=Counter)
+
+    def insert(self, row: EncodedRow) -> None:
+        self.counts[row] += 1
+
+    def delete(self, row: EncodedRow) -> None:
+        self.counts[row] -= 1
+
+    def added(self) -> list[EncodedRow]:
+        return [row for row, count in self.counts.items() for _ in range(count)]
+
+    def removed(self) -> list[EncodedRow]:
+        """Each row with the number of its removals behind it, as one more field."""
+        return [(*row, b"%d" % -count) for row, count in self.counts.items() if count < 0]

@@ -7,9 +7,6 @@ reported only after the target has committed it together with the changes before
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
-
-from pymysql.connections import Connection
 
 from dms_pipeline.binlog.events import (
     BinlogEvent,
@@ -18,19 +15,25 @@ from dms_pipeline.binlog.events import (
     TransactionBegin,
     TransactionEnd,
 )
+from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import BinlogError, LoadError
-from dms_pipeline.local_dms.engine.batch_applier import BatchApplier
-from dms_pipeline.local_dms.engine.change_collector import ChangeCollector
+from dms_pipeline.binlog.xa import XaDecision, xa_decision
+from dms_pipeline.errors import BinlogError
+from dms_pipeline.local_dms.engine.change_applier import ChangeApplier
+from dms_pipeline.local_dms.engine.change_log import ChangeLog
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
-from dms_pipeline.local_dms.engine.ddl import DdlStatement, changes_rows_of, parse_ddl
+from dms_pipeline.local_dms.engine.ddl import changes_rows_of, mentions, parse_ddl
+from dms_pipeline.local_dms.engine.ddl_replication import DdlReplication
+from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.model import StopReason
 from dms_pipeline.local_dms.engine.reporter import Reporter
+from dms_pipeline.local_dms.engine.schema_history import SchemaHistory
+from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
-from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
+from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue, UnusableTableError
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
-from dms_pipeline.local_dms.engine.target_tables import TargetConnection
+from dms_pipeline.local_dms.engine.transaction_gathering import TransactionGathering
 
 logger = logging.getLogger(__name__)
 
@@ -48,36 +51,42 @@ class ChangeCapture:
         stream: BinlogStream,
         *,
         catalogue: TableCatalogue,
-        applier: BatchApplier,
+        history: SchemaHistory,
+        applier: ChangeApplier,
+        ddl: DdlReplication,
+        errors: ErrorHandler,
         statistics: TableStatistics,
         reporter: Reporter,
-        connect_source: Callable[[], "Connection[Any]"],
-        target: TargetConnection,
+        log: ChangeLog,
         stop: StopCondition,
         stop_requested: Callable[[], bool],
         checkpoint: Checkpoint,
         not_before: float = 0.0,
-        apply_truncate: bool = True,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._stream = stream
         self._catalogue = catalogue
+        self._history = history
         self._applier = applier
+        self._ddl = ddl
+        self._errors = errors
         self._statistics = statistics
         self._reporter = reporter
-        self._connect_source = connect_source
-        self._target = target
         self._stop = stop
         self._stop_requested = stop_requested
         self._not_before = not_before
-        self._apply_truncate = apply_truncate
         self._clock = clock
-        self._collector = ChangeCollector(catalogue)
+        self._gathering = TransactionGathering(log)
         self._reached = checkpoint
         self._applied = checkpoint
         self._begin = checkpoint
+        self._settled: tuple[int, Checkpoint] | None = None
         self._committed_at = clock()
+        self._source_committed_at: float | None = None
         self._commit_time_passed = False
+        self._passed_over: set[TableId] = set()
+        self._begin_timestamp = 0.0
+        self._doubtful: dict[TableId, str] = {}
 
     def run(self) -> StopReason:
         """Capture until there is a reason to stop; then everything read in full is applied."""
@@ -90,7 +99,8 @@ class ChangeCapture:
             if self._is_batch_due(idle=event is None):
                 self._commit()
             self._reporter.statistics(self._statistics)
-        self._collector.discard_transaction()
+        self._gathering.discard()
+        self._give_back_undecided()
         self._commit()
         logger.info("change capture ends at %s: %s", self._applied.position, reason)
         return reason
@@ -108,9 +118,12 @@ class ChangeCapture:
         return None
 
     def _is_batch_due(self, *, idle: bool) -> bool:
+        if self._gathering.has_open_rows or self._gathering.waits:
+            return False
         age_s = self._clock() - self._committed_at
-        if self._collector.row_count:
-            return idle or self._collector.row_count >= _BATCH_ROWS or age_s >= _BATCH_AGE_S
+        rows = self._gathering.row_count
+        if rows:
+            return idle or rows >= _BATCH_ROWS or age_s >= _BATCH_AGE_S
         return age_s >= _IDLE_CHECKPOINT_S and self._reached != self._applied
 
     def _follow_position(self) -> None:
@@ -121,15 +134,27 @@ class ChangeCapture:
             self._reached = reached.with_counts_of(self._reached)
 
     def _commit(self) -> None:
+        """Apply every complete transaction; an open one stays."""
         self._committed_at = self._clock()
-        if self._reached == self._applied and not self._collector.row_count:
+        if self._reached == self._applied and not self._gathering.row_count:
             self._report_checkpoint()
             return
         checkpoint = self._reached.confirmed()
-        self._applier.apply(self._collector.changes(), checkpoint.encode())
+        suspended = set(self._errors.state.suspended)
+        counts = self._applier.apply(
+            self._gathering.log,
+            self._gathering.complete,
+            plan_of=self._catalogue.plans.get,
+            checkpoint=checkpoint.encode(),
+            position=str(checkpoint.position),
+            committed_at=self._source_committed_at,
+        )
         self._reached = self._applied = checkpoint
-        for (table, kind), count in self._collector.clear().items():
+        self._gathering.clear()
+        for (table, kind), count in counts.items():
             self._statistics.applied(table, kind, count)
+        for table in set(self._errors.state.suspended) - suspended:
+            self._statistics.failed(table)
         self._report_checkpoint()
 
     def _report_checkpoint(self) -> None:
@@ -137,8 +162,10 @@ class ChangeCapture:
 
     def _handle(self, event: BinlogEvent) -> None:
         if isinstance(event, RowsEvent):
-            self._collector.add(event)
+            self._rows(event)
         elif isinstance(event, TransactionBegin):
+            self._begin_timestamp = event.timestamp
+            self._doubtful.clear()
             self._begin = Checkpoint(
                 event.position, event.start, event.start, event.position.offset
             )
@@ -147,26 +174,82 @@ class ChangeCapture:
         elif isinstance(event, QueryEvent):
             self._query(event)
 
-    def _end_transaction(self, event: TransactionEnd) -> None:
-        if self._is_outside_time(event.timestamp):
-            self._collector.discard_transaction()
+    def _rows(self, event: RowsEvent) -> None:
+        position = event.position or self._stream.position
+        table = event.table
+        try:
+            self._catalogue.plan_for_rows(event)
+        except UnusableTableError as error:
+            if self._begin_timestamp < self._not_before:
+                # Whether the transaction counts shows at its end.
+                self._doubtful[table] = str(error)
+                return
+            if self._errors.is_suspended(table) or table in self._passed_over:
+                return
+            if self._history.is_dropped_after(table, position):
+                logger.warning("passed over, as the table is gone by now: %s", error)
+                self._passed_over.add(table)
+            else:
+                self._suspend(table, str(error))
             return
-        if self._collector.has_open_rows and event.outcome != "commit":
-            raise BinlogError(
-                f"transaction before {event.position} changes mapped tables and ends with"
-                f" {event.outcome.upper()} in the log; XA and partly rolled back transactions are"
-                " not applied. Run a full load after it has ended"
-            )
-        for (table, kind), count in self._collector.complete_transaction().items():
+        self._gathering.add(event, position)
+
+    def _suspend(self, table: TableId, problem: str) -> None:
+        # What was complete before is not to be lost with the table.
+        if not self._gathering.waits:
+            self._commit()
+        self._applier.table_error(table, problem)
+        self._statistics.failed(table)
+
+    def _end_transaction(self, event: TransactionEnd) -> None:
+        if event.outcome == "xa_prepare":
+            self._prepare(event)
+            return
+        if event.outcome == "rollback" or self._is_outside_time(event.timestamp):
+            self._gathering.discard()
+            return
+        for table, problem in self._doubtful.items():
+            self._suspend(table, problem)
+        self._doubtful.clear()
+        self._complete(event.start, event.position, event.timestamp)
+
+    def _complete(self, start: int, position: BinlogPosition, timestamp: int) -> None:
+        for (table, kind), count in self._gathering.commit().items():
             self._statistics.captured(table, kind, count)
+        self._source_committed_at = float(timestamp)
         self._reached = Checkpoint(
-            position=event.position,
-            last_event=event.start,
+            position=position,
+            last_event=start,
             begin=self._begin.begin,
             first_event=self._begin.first_event,
             source_id=self._reached.source_id + 1,
             target_id=self._reached.target_id,
         )
+
+    def _prepare(self, event: TransactionEnd) -> None:
+        if not self._gathering.waits:
+            self._settled = (self._gathering.complete, self._reached)
+        self._gathering.prepare(event.xid or "")
+
+    def _decide(self, decision: XaDecision, event: QueryEvent) -> None:
+        commits = decision.outcome == "commit"
+        outside = self._is_outside_time(event.timestamp)
+        if not self._gathering.decide(decision.xid, commit=commits and not outside):
+            if commits and not outside:
+                raise BinlogError(
+                    f"XA transaction {decision.xid} is committed before {event.position}, and was"
+                    " prepared before the place where reading began: its changes were not read."
+                    " Run a full load"
+                )
+            return
+        self._complete(event.position.offset, event.position, event.timestamp)
+
+    def _give_back_undecided(self) -> None:
+        """Reading must begin again in front of a transaction that is still prepared."""
+        if self._gathering.waits and self._settled is not None:
+            self._gathering.prepared.clear()
+            self._gathering.complete, self._reached = self._settled
+            self._gathering.discard()
 
     def _is_outside_time(self, timestamp: int) -> bool:
         """Whether a transaction lies before the start time or after the commit time to stop at."""
@@ -175,7 +258,15 @@ class ChangeCapture:
         return self._commit_time_passed or timestamp < self._not_before
 
     def _query(self, event: QueryEvent) -> None:
+        decision = xa_decision(event.statement)
+        if decision is not None:
+            self._decide(decision, event)
+            return
+        if event.in_transaction and self._gathering.statement(event.statement):
+            return
         if self._is_outside_time(event.timestamp):
+            if not self._commit_time_passed:
+                self._definition(event, applies=False)
             return
         rules = self._catalogue.rules
         changed = changes_rows_of(event.statement, event.schema, rules.selects)
@@ -184,47 +275,36 @@ class ChangeCapture:
                 f"a change of table {changed} before {event.position} was logged as a statement;"
                 " set binlog_format=ROW on the source and run a full load"
             )
-        ddl = parse_ddl(event.statement, event.schema)
-        if ddl is None or not ddl.changes_rows:
-            return
-        if ddl.kind == "drop_schema":
-            tables = [t for t in self._catalogue.plans if t.schema == ddl.tables[0].schema]
-        else:
-            tables = [table for table in ddl.tables if rules.selects(table)]
-        if tables:
-            self._apply_ddl(ddl, tables[0], event)
+        self._definition(event)
 
-    def _apply_ddl(self, ddl: DdlStatement, table: TableId, event: QueryEvent) -> None:
-        if ddl.kind == "create":
-            self._create(table)
-        elif ddl.kind == "truncate":
-            self._truncate(table, event)
-        else:
-            raise LoadError(
-                f"{ddl.kind.replace('_', ' ').upper()} of table {table} before {event.position}:"
-                " the local DMS does not apply this change of definition; run a full load"
-            )
-
-    def _create(self, table: TableId) -> None:
-        source = self._connect_source()
+    def _definition(self, event: QueryEvent, *, applies: bool = True) -> None:
         try:
-            created = self._catalogue.table_created(table, source, self._target)
-        finally:
-            source.close()
-        if created:
-            self._statistics.add_table(table)
-            self._statistics.captured_ddl(table)
-            self._statistics.applied_ddl(table)
-
-    def _truncate(self, table: TableId, event: QueryEvent) -> None:
-        plan = self._catalogue.plan_for_change(table)
-        self._statistics.captured_ddl(table)
-        if not self._apply_truncate:
+            ddl = parse_ddl(event.statement, event.schema)
+        except UnreadableStatementError as error:
+            table = mentions(event.statement, self._catalogue.plans)
+            if table is not None:
+                raise BinlogError(
+                    f"a statement before {event.position} that names table {table} cannot be read"
+                    f" ({error}); run a full load"
+                ) from error
             return
-        # What was changed before must not come back after the truncation.
+        if ddl is None or not self._ddl.affected(ddl):
+            return
+        if not applies:
+            self._ddl.follow(ddl, event)
+            return
+        if self._gathering.waits:
+            raise BinlogError(
+                f"{ddl.shown!r} before {event.position} comes while an XA transaction is prepared"
+                " and not decided on; decide on it, then start again"
+            )
+        # What was changed before belongs to the table as it was.
         self._commit()
-        checkpoint = Checkpoint.at(event.position).with_counts_of(self._reached).confirmed()
-        self._applier.truncate(plan, checkpoint.encode())
-        self._reached = self._applied = checkpoint
-        self._statistics.applied_ddl(table)
-        self._report_checkpoint()
+        if not event.in_transaction:
+            reached = Checkpoint.at(event.position).with_counts_of(self._reached)
+            self._reached = reached.confirmed()
+        suspended = set(self._errors.state.suspended)
+        self._ddl.carry_out(ddl, event, self._reached.encode())
+        self._passed_over.difference_update(ddl.tables)
+        for table in set(self._errors.state.suspended) - suspended:
+            self._statistics.failed(table)

@@ -1,66 +1,150 @@
-"""What a logged statement means for the tables of a task. Pure; reads names, does not parse SQL."""
+"""What a logged statement means for the tables of a task. Pure; reads words, knows no table."""
 
-import re
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine.ddl_clauses import (
+    AlterClause,
+    Renamed,
+    read_clauses,
+)
+from dms_pipeline.local_dms.engine.sql_words import (
+    UnreadableStatementError,
+    Word,
+    WordReader,
+    read_words,
+    split_at_commas,
+)
 
 DdlKind = Literal["create", "alter", "drop", "rename", "truncate", "drop_schema"]
 
-_NAME = r'(?:`(?:[^`]|``)+`|"(?:[^"]|"")+"|[\w$]+)'
-_TABLE = rf"{_NAME}(?:\s*\.\s*{_NAME})?"
-_SYNTAX: dict[DdlKind, str] = {
-    "create": (
-        r"CREATE\s+(?:OR\s+REPLACE\s+)?TABLE\s+(?:IF\s+NOT\s+EXISTS\s+)?"
-        rf"(?P<tables>{_TABLE})"
-    ),
-    "alter": (
-        rf"ALTER\s+(?:ONLINE\s+)?(?:IGNORE\s+)?TABLE\s+(?:IF\s+EXISTS\s+)?(?P<tables>{_TABLE})"
-    ),
-    "drop": rf"DROP\s+TABLES?\s+(?:IF\s+EXISTS\s+)?(?P<tables>{_TABLE}(?:\s*,\s*{_TABLE})*)",
-    "rename": (
-        r"RENAME\s+TABLES?\s+(?:IF\s+EXISTS\s+)?"
-        rf"(?P<tables>{_TABLE}\s+TO\s+{_TABLE}(?:\s*,\s*{_TABLE}\s+TO\s+{_TABLE})*)"
-    ),
-    "truncate": rf"TRUNCATE\s+(?:TABLE\s+)?(?P<tables>{_TABLE})",
-    "drop_schema": rf"DROP\s+(?:DATABASE|SCHEMA)\s+(?:IF\s+EXISTS\s+)?(?P<tables>{_NAME})",
-}
-_PATTERNS = {kind: re.compile(syntax, re.IGNORECASE) for kind, syntax in _SYNTAX.items()}
-_ROW_CHANGE = re.compile(r"(?:INSERT|REPLACE|UPDATE|DELETE|LOAD\s+DATA)\b", re.IGNORECASE)
-_EXECUTABLE_COMMENT = re.compile(r"/\*M?!\d*(.*?)\*/", re.DOTALL)
-_COMMENT = re.compile(r"/\*.*?\*/|--[ \t][^\n]*|#[^\n]*", re.DOTALL)
-_HARMLESS_CLAUSE = re.compile(
-    r"(?:ADD|DROP)\s+(?:UNIQUE\s+|FULLTEXT\s+|SPATIAL\s+)?(?:INDEX|KEY)\b"
-    rf"|ADD\s+(?:CONSTRAINT\s+(?:{_NAME}\s+)?)?FOREIGN\s+KEY\b|DROP\s+FOREIGN\s+KEY\b"
-    r"|(?:ENGINE|AUTO_INCREMENT|COMMENT)\b|FORCE\b|(?:DISABLE|ENABLE)\s+KEYS\b",
-    re.IGNORECASE,
-)
-_STATEMENT_HEAD = 4000
+_FIRST_WORDS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"})
+_ROW_CHANGES = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH"})
+_SHOWN_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
 class DdlStatement:
-    """A schema change and every table it names; of ``drop_schema`` only the schema counts."""
+    """A schema change and every table it names; of ``drop_schema`` only the schema counts.
+
+    For ``rename`` the tables alternate between old and new name.
+    """
 
     kind: DdlKind
     tables: tuple[TableId, ...]
-    changes_rows: bool = True
-    """False for ALTER TABLE clauses that leave rows and columns as they are, such as indexes."""
+    clauses: tuple[AlterClause, ...] = ()
+    replaces: bool = False
+    """CREATE OR REPLACE: a table of that name is dropped before."""
+    if_not_exists: bool = False
+    text: str = field(default="", repr=False, compare=False)
+
+    @property
+    def shown(self) -> str:
+        return " ".join(self.text.split())[:_SHOWN_CHARACTERS]
 
 
 def parse_ddl(statement: str, default_schema: str) -> DdlStatement | None:
-    """The statement, if it is one that can matter to a table."""
-    text = without_comments(statement)
-    for kind, pattern in _PATTERNS.items():
-        if found := pattern.match(text):
-            tables = _tables(found["tables"], default_schema)
-            if kind == "drop_schema":
-                tables = (TableId(tables[0].table, ""),)
-            harmless = kind == "alter" and _is_harmless(text[found.end() :])
-            return DdlStatement(kind, tables, changes_rows=not harmless)
+    """The statement, if it is one that can matter to a table.
+
+    Raises:
+        UnreadableStatementError: it begins like one, but its words cannot be told apart.
+    """
+    if not _may_begin_with(statement, _FIRST_WORDS):
+        return None
+    reader = WordReader(read_words(statement))
+    parsed = _parse(reader, default_schema)
+    if parsed is None:
+        return None
+    return replace(parsed, text=statement)
+
+
+def _parse(reader: WordReader, schema: str) -> DdlStatement | None:
+    if reader.accept("TRUNCATE"):
+        reader.accept("TABLE")
+        return DdlStatement("truncate", (_table(reader, schema),))
+    if reader.accept("RENAME"):
+        return _rename(reader, schema)
+    if reader.accept("ALTER"):
+        return _alter(reader, schema)
+    if reader.accept("DROP"):
+        return _drop(reader, schema)
+    if reader.accept("CREATE"):
+        replaces = reader.accept("OR", "REPLACE")
+        if reader.accept("TABLE"):
+            optional = reader.accept("IF", "NOT", "EXISTS")
+            return DdlStatement(
+                "create", (_table(reader, schema),), replaces=replaces, if_not_exists=optional
+            )
     return None
+
+
+def _alter(reader: WordReader, schema: str) -> DdlStatement | None:
+    reader.accept_any("ONLINE", "IGNORE")
+    if not reader.accept("TABLE"):
+        return None
+    reader.accept("IF", "EXISTS")
+    table = _table(reader, schema)
+    if reader.accept("WAIT"):
+        reader.name()
+    reader.accept("NOWAIT")
+    clauses = tuple(read_clauses(reader.rest))
+    return DdlStatement("alter", (table,), clauses)
+
+
+def _drop(reader: WordReader, schema: str) -> DdlStatement | None:
+    if reader.accept("DATABASE") or reader.accept("SCHEMA"):
+        reader.accept("IF", "EXISTS")
+        return DdlStatement("drop_schema", (TableId(reader.name(), ""),))
+    if not (reader.accept("TABLE") or reader.accept("TABLES")):
+        return None
+    reader.accept("IF", "EXISTS")
+    tables = [_table(WordReader(part), schema) for part in split_at_commas(reader.rest)]
+    return DdlStatement("drop", tuple(tables))
+
+
+def _rename(reader: WordReader, schema: str) -> DdlStatement | None:
+    if not (reader.accept("TABLE") or reader.accept("TABLES")):
+        return None
+    reader.accept("IF", "EXISTS")
+    tables = []
+    for part in split_at_commas(reader.rest):
+        pair = WordReader(part)
+        tables.append(_table(pair, schema))
+        if pair.accept("WAIT"):
+            pair.name()
+        pair.accept("NOWAIT")
+        if not pair.accept("TO"):
+            raise UnreadableStatementError("RENAME TABLE without TO")
+        tables.append(_table(pair, schema))
+    return DdlStatement("rename", tuple(tables))
+
+
+def _table(reader: WordReader, schema: str) -> TableId:
+    return table_of(reader.qualified_name(), schema)
+
+
+def table_of(name: tuple[str, ...], default_schema: str) -> TableId:
+    return TableId(name[-2] if len(name) > 1 else default_schema, name[-1])
+
+
+def renamed_to(ddl: DdlStatement) -> TableId | None:
+    """The new name that an ALTER TABLE gives its table."""
+    for clause in ddl.clauses:
+        if isinstance(clause, Renamed):
+            return table_of(clause.name, ddl.tables[0].schema)
+    return None
+
+
+def mentions(statement: str, tables: Iterable[TableId]) -> TableId | None:
+    """A table whose name stands anywhere in a statement that cannot be read, if there is one."""
+    lowered = statement.lower()
+    return next((table for table in tables if table.table.lower() in lowered), None)
 
 
 def changes_rows_of(
@@ -68,41 +152,46 @@ def changes_rows_of(
 ) -> TableId | None:
     """A selected table that a statement-format row change names, if there is one.
 
-    Errs on the side of caution: a table that is only read in the statement is reported as well.
+    Errs on the side of caution where sqlglot does not understand the statement.
     """
-    text = without_comments(statement)
-    if not _ROW_CHANGE.match(text):
+    if not _may_begin_with(statement, _ROW_CHANGES):
         return None
-    for table in _tables(text, default_schema):
+    for table in _changed_tables(statement, default_schema):
         if selects(table):
             return table
     return None
 
 
-def without_comments(statement: str) -> str:
-    head = _EXECUTABLE_COMMENT.sub(r" \1 ", statement[:_STATEMENT_HEAD])
-    return _COMMENT.sub(" ", head).strip()
+def _changed_tables(statement: str, schema: str) -> list[TableId]:
+    try:
+        words = read_words(statement)
+        understood = bool(words) and words[0].keyword in ("INSERT", "UPDATE", "DELETE")
+        tree = sqlglot.parse_one(statement, dialect="mysql") if understood else exp.Command()
+    except (SqlglotError, UnreadableStatementError):
+        words = [Word(part, part.upper(), sqlglot.TokenType.VAR) for part in statement.split()]
+        tree = exp.Command()
+    if words and words[0].keyword not in _ROW_CHANGES:
+        return []
+    if isinstance(tree, exp.Insert | exp.Update | exp.Delete) and tree.this is not None:
+        # Update and Delete may change several tables; which ones does not matter here.
+        scope = tree.this if isinstance(tree, exp.Insert) else tree
+        return [TableId(table.db or schema, table.name) for table in scope.find_all(exp.Table)]
+    return _all_names(words, schema)
 
 
-def _tables(text: str, default_schema: str) -> tuple[TableId, ...]:
-    found = re.finditer(rf"({_NAME})(?:\s*\.\s*({_NAME}))?", text)
-    tables = []
-    for match in found:
-        first, second = match[1], match[2]
-        if second is None and first.upper() == "TO":
-            continue
-        schema = default_schema if second is None else _unquote(first)
-        tables.append(TableId(schema, _unquote(second or first)))
-    return tuple(tables)
+def _all_names(words: list[Word], schema: str) -> list[TableId]:
+    names = [TableId(schema, word.text) for word in words]
+    names += [
+        TableId(first.text, last.text)
+        for first, dot, last in zip(words, words[1:], words[2:], strict=False)
+        if dot.keyword == "."
+    ]
+    return names
 
 
-def _unquote(name: str) -> str:
-    quote = name[0]
-    return name[1:-1].replace(quote * 2, quote) if quote in '`"' else name
-
-
-def _is_harmless(clauses: str) -> bool:
-    previous = None
-    while previous != clauses:
-        previous, clauses = clauses, re.sub(r"\([^()]*\)", " ", clauses)
-    return all(_HARMLESS_CLAUSE.match(clause.strip()) for clause in clauses.split(","))
+def _may_begin_with(statement: str, first_words: frozenset[str]) -> bool:
+    """Cheap: most statements in a log begin with a plain word; comments are left to the parser."""
+    head = statement.lstrip()
+    if head.startswith(("/*", "--", "#", "(")):
+        return True
+    return head.split(None, 1)[0].upper() in first_words if head else False

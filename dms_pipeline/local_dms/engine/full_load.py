@@ -14,10 +14,11 @@ from psycopg import sql
 from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
-from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
+from dms_pipeline.binlog.connection import describe_error
 from dms_pipeline.errors import LoadError, SourceError, TargetError
 from dms_pipeline.local_dms.engine.change_batch import EncodedRow
-from dms_pipeline.local_dms.engine.table_plan import TablePlan
+from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
+from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error
 from dms_pipeline.local_dms.engine.target_tables import (
     TargetConnection,
@@ -31,27 +32,23 @@ from dms_pipeline.local_dms.engine.target_tables import (
 )
 from dms_pipeline.local_dms.engine.task_settings import PrepMode
 
+__all__ = ["LoadInterruptedError", "copy_line", "load_table", "open_unload_connection"]
+
 logger = logging.getLogger(__name__)
 
+_CHUNK_BYTES = 256 * 1024
 _CHUNK_ROWS = 1000
+
+OnUnfit = Callable[[ValueDoesNotFitError], None]
 
 
 class LoadInterruptedError(Exception):
     """A stop was asked for in the middle of a table; nothing of that table was kept."""
 
 
-def open_unload_connection(settings: ConnectionSettings) -> "Connection[Any]":
-    """A connection that returns every value as the bytes the server stores or prints.
-
-    No conversion of character sets, UTC for TIMESTAMP, and no SQL mode that alters what is printed.
-    """
-    connection = settings.connect(conv={}, use_unicode=False, read_timeout=3600)
-    with connection.cursor() as cursor:
-        cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = ''")
-        cursor.execute("SET character_set_results = NULL")
-        # The target may keep the reader waiting, for instance for a lock.
-        cursor.execute("SET SESSION net_write_timeout = 3600")
-    return connection
+def refuse(error: ValueDoesNotFitError) -> None:
+    """The strictest answer to a value that does not fit: the table is not loaded."""
+    raise error
 
 
 def load_table(
@@ -62,8 +59,12 @@ def load_table(
     prep_mode: PrepMode,
     on_rows: Callable[[int], None],
     should_stop: Callable[[], bool],
+    on_unfit: OnUnfit = refuse,
 ) -> int:
     """Copy one table and commit. Returns the number of rows.
+
+    A row with a value that does not fit is left out if ``on_unfit`` returns; it may raise instead.
+    After an error the source connection can be used on only if the error was not a SourceError.
 
     Raises:
         LoadInterruptedError: ``should_stop`` said so; rolled back.
@@ -72,7 +73,9 @@ def load_table(
     try:
         with target.transaction():
             created = _prepare(target, plan, prep_mode)
-            rows = _copy(source, target, plan, on_rows=on_rows, should_stop=should_stop)
+            rows = _copy(
+                source, target, plan, on_rows=on_rows, should_stop=should_stop, on_unfit=on_unfit
+            )
             if created:
                 add_primary_key(target, plan)
     except psycopg.Error as error:
@@ -105,6 +108,7 @@ def _copy(
     *,
     on_rows: Callable[[int], None],
     should_stop: Callable[[], bool],
+    on_unfit: OnUnfit,
 ) -> int:
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(qualified(plan), names(plan.columns))
     count = 0
@@ -113,27 +117,47 @@ def _copy(
         target.cursor() as cursor,
         cursor.copy(statement) as copy,
     ):
-        while chunk := rows.fetchmany(_CHUNK_ROWS):
+        for chunk, chunk_rows in _chunks(rows, plan, on_unfit):
             if should_stop():
                 raise LoadInterruptedError
-            copy.write(b"".join([copy_line(plan.encode_text(row)) for row in chunk]))
-            count += len(chunk)
+            copy.write(chunk)
+            count += chunk_rows
             on_rows(count)
     return count
 
 
+def _chunks(rows: SSCursor, plan: TablePlan, on_unfit: OnUnfit) -> Iterator[tuple[bytes, int]]:
+    """Lines of COPY text and how many, in pieces small enough whatever the size of a row."""
+    lines: list[bytes] = []
+    size = 0
+    while (row := rows.fetchone()) is not None:
+        try:
+            lines.append(copy_line(plan.encode_text(row)))
+        except ValueDoesNotFitError as error:
+            on_unfit(error)
+            continue
+        size += len(lines[-1])
+        if size >= _CHUNK_BYTES or len(lines) >= _CHUNK_ROWS:
+            yield b"".join(lines), len(lines)
+            lines, size = [], 0
+    yield b"".join(lines), len(lines)
+
+
 @contextmanager
 def _unload(source: "Connection[Any]", statement: str) -> Iterator[SSCursor]:
-    """Rows as they arrive. After an error the connection is good for nothing but closing."""
+    """Rows as they arrive. After an interruption the connection is good for nothing but closing."""
     rows = source.cursor(SSCursor)
     try:
         rows.execute(statement)
         yield rows
-    except BaseException:
-        # Closing the cursor would first read the rest of the table.
+    except (pymysql.MySQLError, LoadInterruptedError, GeneratorExit):
+        # Closing the cursor, or dropping its result, would first read the rest of the table.
+        rows._result.unbuffered_active = False  # type: ignore[attr-defined]  # noqa: SLF001
         rows.connection = None  # type: ignore[assignment]
         raise
-    rows.close()
+    finally:
+        if rows.connection is not None:
+            rows.close()
 
 
 def copy_line(row: EncodedRow) -> bytes:
@@ -143,10 +167,11 @@ def copy_line(row: EncodedRow) -> bytes:
 
 def select_statement(plan: TablePlan) -> str:
     columns = ", ".join(
-        column.mapping.select.format(quoted(column.source.name)) for column in plan.columns
+        column.mapping.select.format(quoted(column.source.name)) for column in plan.inputs
     )
     table = plan.table_id
-    return f"SELECT {columns} FROM {quoted(table.schema)}.{quoted(table.table)}"
+    where = f" WHERE {plan.row_filter.sql}" if plan.row_filter else ""
+    return f"SELECT {columns} FROM {quoted(table.schema)}.{quoted(table.table)}{where}"
 
 
 def quoted(name: str) -> str:

@@ -1,82 +1,29 @@
-"""Table mappings: which source tables take part and what they are called on the target.
+"""Table mappings: which tables and rows take part, what becomes of their names and types.
 
 Pure. A rule that the engine does not carry out is refused, never ignored: a filter that is not
 applied would be wrong data.
 """
 
-import re
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
-from typing import Any, Literal
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import ConfigError
-
-RuleTarget = Literal["schema", "table", "column"]
-
-_RENAMES: dict[str, Callable[[str, str, str], str]] = {
-    "rename": lambda name, value, old: value,
-    "convert-lowercase": lambda name, value, old: name.lower(),
-    "convert-uppercase": lambda name, value, old: name.upper(),
-    "add-prefix": lambda name, value, old: value + name,
-    "add-suffix": lambda name, value, old: name + value,
-    "remove-prefix": lambda name, value, old: name.removeprefix(value),
-    "remove-suffix": lambda name, value, old: name.removesuffix(value),
-    "replace-prefix": lambda name, value, old: (
-        value + name.removeprefix(old) if name.startswith(old) else name
-    ),
-    "replace-suffix": lambda name, value, old: (
-        name.removesuffix(old) + value if old and name.endswith(old) else name
-    ),
-}
-
-
-def compile_wildcard(pattern: str) -> re.Pattern[str]:
-    """DMS wildcards: ``%`` any text, ``_`` one character, ``[ab]`` and ``[a-d]`` a set."""
-    parts = []
-    for token in re.findall(r"\[[^\]]+\]|.", pattern, re.DOTALL):
-        if token == "%":
-            parts.append(".*")
-        elif token == "_":
-            parts.append(".")
-        elif len(token) > 1:
-            parts.append("[" + re.sub(r"([\\^\[])", r"\\\1", token[1:-1]) + "]")
-        else:
-            parts.append(re.escape(token))
-    return re.compile("".join(parts), re.DOTALL)
-
-
-@dataclass(frozen=True, slots=True)
-class SelectionRule:
-    """One selection rule; ``explicit`` ones have patterns without wildcards."""
-
-    schema: re.Pattern[str]
-    table: re.Pattern[str]
-    includes: bool
-    load_order: int
-
-    def matches(self, table: TableId) -> bool:
-        return bool(self.schema.fullmatch(table.schema) and self.table.fullmatch(table.table))
-
-
-@dataclass(frozen=True, slots=True)
-class TransformationRule:
-    """One transformation of names, or the removal of columns."""
-
-    target: RuleTarget
-    action: str
-    schema: re.Pattern[str]
-    table: re.Pattern[str]
-    column: re.Pattern[str]
-    value: str
-    old_value: str
-
-    def matches(self, table: TableId, column: str | None = None) -> bool:
-        return bool(
-            self.schema.fullmatch(table.schema)
-            and (self.target == "schema" or self.table.fullmatch(table.table))
-            and (column is None or self.column.fullmatch(column))
-        )
+from dms_pipeline.local_dms.engine.mapping_rules_filters import SourceFilter
+from dms_pipeline.local_dms.engine.mapping_rules_parsing import (
+    in_rule_order,
+    parse_lob_settings,
+    parse_selections,
+    parse_transformations,
+)
+from dms_pipeline.local_dms.engine.mapping_rules_values import (
+    RENAMES,
+    RuleTarget,
+    SelectionRule,
+    TransformationRule,
+)
+from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.type_mapping.changed_type import DataType
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,23 +32,27 @@ class MappingRules:
 
     selections: tuple[SelectionRule, ...]
     transformations: tuple[TransformationRule, ...]
+    lob_settings: dict[TableId, dict[str, Any]] = field(default_factory=dict)
+    """The lob-settings of table-settings rules."""
 
     @classmethod
     def from_message(cls, mappings: dict[str, Any]) -> "MappingRules":
-        rules = sorted(mappings.get("rules") or (), key=_rule_order)
-        selections = tuple(_selection(r) for r in rules if r.get("rule-type") == "selection")
-        transformations = tuple(
-            _transformation(r) for r in rules if r.get("rule-type") == "transformation"
-        )
-        for rule in rules:
-            if rule.get("rule-type") not in ("selection", "transformation"):
-                raise _unsupported(rule, f"rule-type {rule.get('rule-type')!r}")
-        return cls(selections, transformations)
+        """Read the document.
+
+        Raises:
+            ConfigError: a rule is malformed, or asks for what is not carried out.
+        """
+        rules = in_rule_order(mappings)
+        return cls(parse_selections(rules), parse_transformations(rules), parse_lob_settings(rules))
 
     def selects(self, table: TableId) -> bool:
         """Whether a table takes part; an exclusion wins wherever it stands."""
         matching = [rule.includes for rule in self.selections if rule.matches(table)]
         return bool(matching) and all(matching)
+
+    def filters(self, table: TableId) -> tuple[tuple[SourceFilter, ...], ...]:
+        """The filters of every rule that includes the table: a row takes part by any of them."""
+        return tuple(r.filters for r in self.selections if r.includes and r.matches(table))
 
     def load_order(self, table: TableId) -> int:
         return max((r.load_order for r in self.selections if r.matches(table)), default=0)
@@ -117,73 +68,39 @@ class MappingRules:
     def target_table(self, table: TableId) -> str:
         return self._rename("table", table, table.table)
 
-    def target_column(self, table: TableId, column: str) -> str | None:
+    def target_column(self, table: TableId, column: Column) -> str | None:
         """The column's name on the target, or None if the rules leave it out."""
-        rules = [r for r in self.transformations if r.target == "column" and r.matches(table)]
-        if any(r.action == "remove-column" and r.matches(table, column) for r in rules):
+        if any(r.matches(table, column) for r in self._of(table, "remove-column")):
             return None
-        includes = [r for r in rules if r.action == "include-column"]
+        includes = list(self._of(table, "include-column"))
         if includes and not any(r.matches(table, column) for r in includes):
             return None
-        return self._rename("column", table, column)
+        return self._rename("column", table, column.name, column)
 
-    def _rename(self, target: RuleTarget, table: TableId, name: str) -> str:
+    def data_type(self, table: TableId, column: Column) -> DataType | None:
+        """The type a change-data-type rule gives the column."""
+        rules = self._of(table, "change-data-type")
+        return next((r.data_type for r in rules if r.matches(table, column)), None)
+
+    def added_columns(self, table: TableId) -> tuple[TransformationRule, ...]:
+        """The add-column rules; of two for the same name the first."""
+        named: dict[str, TransformationRule] = {}
+        for rule in self._of(table, "add-column"):
+            named.setdefault(rule.value, rule)
+        return tuple(named.values())
+
+    def primary_key(self, table: TableId) -> tuple[str, ...] | None:
+        """The columns of a define-primary-key rule."""
+        return next((r.key_columns for r in self._of(table, "define-primary-key")), None)
+
+    def _of(self, table: TableId, action: str) -> Iterator[TransformationRule]:
+        return (r for r in self.transformations if r.action == action and r.matches(table))
+
+    def _rename(
+        self, target: RuleTarget, table: TableId, name: str, column: Column | None = None
+    ) -> str:
         """Apply the first renaming rule: of several on one object AWS takes the lowest rule-id."""
-        column = name if target == "column" else None
         for rule in self.transformations:
-            if rule.target == target and rule.action in _RENAMES and rule.matches(table, column):
-                return _RENAMES[rule.action](name, rule.value, rule.old_value)
+            if rule.target == target and rule.action in RENAMES and rule.matches(table, column):
+                return RENAMES[rule.action](name, rule.value, rule.old_value)
         return name
-
-
-def _rule_order(rule: dict[str, Any]) -> tuple[int, str]:
-    identifier = str(rule.get("rule-id", ""))
-    return (int(identifier) if identifier.isdecimal() else 0, identifier)
-
-
-def _selection(rule: dict[str, Any]) -> SelectionRule:
-    action = rule.get("rule-action")
-    if action not in ("include", "exclude", "explicit"):
-        raise _unsupported(rule, f"rule-action {action!r}")
-    if rule.get("filters"):
-        raise _unsupported(rule, "a source filter")
-    locator = rule["object-locator"]
-    if locator.get("table-type", "table") == "view":
-        raise _unsupported(rule, "table-type 'view'")
-    compile_name = _exactly if action == "explicit" else compile_wildcard
-    return SelectionRule(
-        schema=compile_name(locator["schema-name"]),
-        table=compile_name(locator["table-name"]),
-        includes=action != "exclude",
-        load_order=int(rule.get("load-order") or 0),
-    )
-
-
-def _transformation(rule: dict[str, Any]) -> TransformationRule:
-    action, target = rule.get("rule-action"), rule.get("rule-target")
-    known = action in _RENAMES or (
-        target == "column" and action in ("remove-column", "include-column")
-    )
-    if not known or target not in ("schema", "table", "column"):
-        raise _unsupported(rule, f"rule-action {action!r} on rule-target {target!r}")
-    locator = rule["object-locator"]
-    return TransformationRule(
-        target=target,
-        action=str(action),
-        schema=compile_wildcard(locator.get("schema-name", "%")),
-        table=compile_wildcard(locator.get("table-name", "%")),
-        column=compile_wildcard(locator.get("column-name", "%")),
-        value=rule.get("value") or "",
-        old_value=rule.get("old-value") or "",
-    )
-
-
-def _exactly(name: str) -> re.Pattern[str]:
-    return re.compile(re.escape(name))
-
-
-def _unsupported(rule: dict[str, Any], what: str) -> ConfigError:
-    return ConfigError(
-        f"table mapping rule {rule.get('rule-id')!r} asks for {what}, which the local DMS does not"
-        " carry out; remove the rule, or run this task on AWS DMS"
-    )

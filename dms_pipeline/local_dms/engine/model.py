@@ -32,6 +32,8 @@ class Column:
     precision: int | None = None
     scale: int | None = None
     fraction_digits: int = 0
+    collation: str | None = None
+    is_nullable: bool = True
 
     @property
     def is_unsigned(self) -> bool:
@@ -40,12 +42,17 @@ class Column:
 
 @dataclass(frozen=True, slots=True)
 class SourceTable:
-    """A base table of the source; ``primary_key`` holds column names in key order."""
+    """A base table of the source; ``primary_key`` holds column names in key order.
+
+    ``unique_keys`` are the other indexes that tell every row from every other: unique, over whole
+    columns that are all NOT NULL; the shortest first.
+    """
 
     table_id: TableId
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     estimated_rows: int = 0
+    unique_keys: tuple[tuple[str, ...], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

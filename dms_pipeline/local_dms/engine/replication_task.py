@@ -1,39 +1,43 @@
 """One run of a replication task: full load, cached changes, change capture, in that order.
 
 ``run`` either returns the reason for stopping or raises one of our errors; in both cases the
-final statistics and checkpoint have been reported before.
+final statistics and checkpoint have been reported before. A connection that is lost while changes
+are captured is tried again, from the checkpoint stored on the target, as the settings say.
 """
 
 import logging
 import threading
-from functools import partial
 from typing import Any
 
+import psycopg
 import pymysql
 from pymysql.connections import Connection
 
 from dms_pipeline.binlog.connection import describe_error
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
-from dms_pipeline.binlog.snapshot import consistent_snapshot, current_position
-from dms_pipeline.binlog.stream import BinlogStream
-from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import LoadError, SourceError
-from dms_pipeline.local_dms.engine.batch_applier import BatchApplier
-from dms_pipeline.local_dms.engine.change_capture import ChangeCapture
+from dms_pipeline.binlog.snapshot import current_position
+from dms_pipeline.errors import LoadError, SourceError, TargetError
+from dms_pipeline.local_dms.engine.capture_session import CaptureSession
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
-from dms_pipeline.local_dms.engine.full_load import (
-    LoadInterruptedError,
-    load_table,
-    open_unload_connection,
-)
+from dms_pipeline.local_dms.engine.connection_loss import is_connection_loss
+from dms_pipeline.local_dms.engine.control_tables import ControlTables
+from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
+from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
+from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import StopReason, TaskSpec
+from dms_pipeline.local_dms.engine.parallel_load import FullLoad
 from dms_pipeline.local_dms.engine.reporter import Reporter
 from dms_pipeline.local_dms.engine.start_position import CaptureStart, resolve_start
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
-from dms_pipeline.local_dms.engine.target_tables import TargetConnection, connect_target
+from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_tables import (
+    TargetConnection,
+    connect_target,
+    create_schema,
+)
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState
 
@@ -56,38 +60,69 @@ class ReplicationTask:
         self._stop_requested = stop_requested
         self._settings = TaskSettings.from_message(spec.task_settings)
         self._stop = StopCondition.from_text(spec.stop_position)
-        self._catalogue = TableCatalogue(
-            MappingRules.from_message(spec.table_mappings), self._settings.target_schema
-        )
+        self._rules = MappingRules.from_message(spec.table_mappings)
+        self._catalogue = self._new_catalogue()
         self._statistics = TableStatistics((), state="Before load")
-        self._state = TransactionState(
-            self._settings.control_schema,
-            server_name=f"{spec.source.host}:{spec.source.port}",
-            task_name=spec.task_id,
-        )
+        task = {
+            "server_name": f"{spec.source.host}:{spec.source.port}",
+            "task_name": spec.task_id,
+        }
+        self._state = TransactionState(self._settings.control_schema, **task)
+        self._control = ControlTables(self._settings, **task)
+        self._not_before = 0.0
+        self._captures = False
 
     def run(self) -> StopReason:
+        try:
+            return self._run_with_retries()
+        finally:
+            self._reporter.statistics(self._statistics, now=True)
+
+    def _run_with_retries(self) -> StopReason:
+        retries = self._settings.policies.retries
+        attempt, last = 0, ""
+        while True:
+            try:
+                return self._connected(again=attempt > 0)
+            except (SourceError, TargetError, psycopg.OperationalError) as error:
+                if not self._captures or not is_connection_loss(error):
+                    raise
+                # Whoever gets further between two losses has all attempts again.
+                attempt = 1 if self._reporter.last_checkpoint != last else attempt + 1
+                last = self._reporter.last_checkpoint or ""
+                if attempt > retries.attempts:
+                    raise
+                delay_s = retries.delay_s(attempt)
+                logger.warning(
+                    "%s; attempt %d of %d in %.0f s", error, attempt, retries.attempts, delay_s
+                )
+                if self._stop_requested.wait(delay_s):
+                    return "NORMAL"
+
+    def _connected(self, *, again: bool) -> StopReason:
         source = self._spec.source.connect()
         try:
             with connect_target(self._spec.target) as target:
-                return self._run(source, target)
+                return self._continue(source, target) if again else self._begin(source, target)
         except pymysql.MySQLError as error:
             raise SourceError(f"{self._spec.source}: {describe_error(error)}") from error
         finally:
             source.close()
-            self._reporter.statistics(self._statistics, now=True)
 
     @property
     def _captures_changes(self) -> bool:
         return self._spec.migration_type != "full-load"
 
-    def _run(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
+    def _new_catalogue(self) -> TableCatalogue:
+        return TableCatalogue(self._rules, self._settings.target_schema, self._settings.lobs)
+
+    def _begin(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
         self._catalogue.read(source)
         if not self._catalogue.plans and self._settings.fail_on_no_tables:
             raise LoadError(NO_TABLES)
         if self._captures_changes:
-            self._catalogue.require_primary_keys()
             self._state.create(target)
+            self._control.create(target)
         checkpoint = self._resume_checkpoint(target)
         loads = self._spec.migration_type != "cdc" and not (self._spec.resume and checkpoint)
         self._statistics = TableStatistics(
@@ -100,7 +135,19 @@ class ReplicationTask:
         start = resolve_start(self._spec.source, source, checkpoint, time=self._spec.start_time)
         self._reporter.running()
         resumed = Checkpoint.resuming(checkpoint or "", start.position)
-        return self._capture(target, start, resumed, stop=self._stop)
+        return self._capture(source, target, start, resumed, stop=self._stop)
+
+    def _continue(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
+        """Capture again from the stored checkpoint, after a connection was lost."""
+        self._catalogue = self._new_catalogue()
+        self._catalogue.read(source)
+        stored = self._state.read(target)
+        if stored is None:
+            raise LoadError("the checkpoint on the target is gone while the task was running")
+        start = resolve_start(self._spec.source, source, stored, time=None)
+        checkpoint = Checkpoint.resuming(stored, start.position)
+        start = CaptureStart(start.position, self._not_before)
+        return self._capture(source, target, start, checkpoint, stop=self._stop)
 
     def _resume_checkpoint(self, target: TargetConnection) -> str | None:
         """The checkpoint to start from; on resume the target may know a later one than the caller.
@@ -122,7 +169,7 @@ class ReplicationTask:
             position = self._load(target)
         except LoadInterruptedError:
             return "NORMAL"
-        if not self._captures_changes:
+        if position is None:
             return "FULL_LOAD_ONLY_FINISHED"
         checkpoint = Checkpoint.at(position)
         with target.transaction():
@@ -130,74 +177,70 @@ class ReplicationTask:
         self._reporter.checkpoint(checkpoint.encode())
         if self._settings.stop_before_cached_changes:
             return "STOPPED_AFTER_FULL_LOAD"
-        stop = self._stop
         if self._settings.stop_after_cached_changes:
-            stop = StopCondition(cached_changes_end=current_position(source))
-        return self._capture(target, CaptureStart(position), checkpoint, stop=stop)
+            self._stop = StopCondition(cached_changes_end=current_position(source))
+        start = CaptureStart(position)
+        return self._capture(source, target, start, checkpoint, stop=self._stop)
 
-    def _load(self, target: TargetConnection) -> BinlogPosition:
+    def _load(self, target: TargetConnection) -> BinlogPosition | None:
         """Load every table from one snapshot; returns where in the log the snapshot lies."""
-        unload = open_unload_connection(self._spec.source)
-        try:
-            position = (
-                consistent_snapshot(unload)
-                if self._captures_changes
-                else BinlogPosition("none.0", 0)
-            )
-            logger.info(
-                "full load of %d tables from a snapshot at %s", len(self._catalogue.plans), position
-            )
-            for table, plan in self._catalogue.plans.items():
-                self._statistics.full_load_started(table)
-                try:
-                    rows = load_table(
-                        unload,
-                        target,
-                        plan,
-                        prep_mode=self._settings.prep_mode,
-                        on_rows=partial(self._loaded, table),
-                        should_stop=self._stop_requested.is_set,
-                    )
-                except (LoadError, SourceError):
-                    self._statistics.failed(table)
-                    raise
-                self._statistics.full_load_rows(table, rows)
-                self._statistics.full_load_finished(table)
-                self._reporter.statistics(self._statistics)
-            self._reporter.statistics(self._statistics, now=True)
-        finally:
-            unload.close()
+        errors = ErrorHandler(target, self._settings.policies, self._control)
+        load = FullLoad(
+            self._spec.source,
+            connect_target=lambda: connect_target(self._spec.target),
+            prep_mode=self._settings.prep_mode,
+            observer=FullLoadProgress(self._statistics, self._reporter, errors),
+            should_stop=self._stop_requested.is_set,
+            subtasks=self._settings.full_load_subtasks,
+            with_position=self._captures_changes,
+        )
+        plans = list(self._catalogue.plans.values())
+        # Before the workers, who would get in each other's way.
+        for schema in dict.fromkeys(plan.target_schema for plan in plans):
+            self._create_schema(target, schema)
+        logger.info("full load of %d tables", len(plans))
+        position = load.run(plans)
+        self._reporter.statistics(self._statistics, now=True)
         return position
 
-    def _loaded(self, table: TableId, rows: int) -> None:
-        self._statistics.full_load_rows(table, rows)
-        self._reporter.statistics(self._statistics)
+    @staticmethod
+    def _create_schema(target: TargetConnection, schema: str) -> None:
+        try:
+            create_schema(target, schema)
+        except psycopg.Error as error:
+            raise TargetError(
+                f"schema {schema} on the target: {describe_target_error(error)}; the account needs"
+                " CREATE on the database, or the schema must be there"
+            ) from error
 
     def _capture(
         self,
+        source: "Connection[Any]",
         target: TargetConnection,
         start: CaptureStart,
         checkpoint: Checkpoint,
         *,
         stop: StopCondition,
     ) -> StopReason:
-        self._catalogue.find_missing_on(target)
-        self._reporter.statistics(self._statistics, now=True)
-        with BinlogStream(
-            self._spec.source, start=start.position, include=self._catalogue.rules.selects
-        ) as stream:
-            capture = ChangeCapture(
-                stream,
-                catalogue=self._catalogue,
-                applier=BatchApplier(target, self._state),
-                statistics=self._statistics,
-                reporter=self._reporter,
-                connect_source=self._spec.source.connect,
-                target=target,
-                stop=stop,
-                stop_requested=self._stop_requested.is_set,
-                checkpoint=checkpoint,
-                not_before=start.not_before,
-                apply_truncate=self._settings.apply_truncate,
-            )
-            return capture.run()
+        self._not_before = start.not_before
+        # A later attempt reads on from what is stored, so that has to be this run's from the start.
+        with target.transaction():
+            self._state.write(target, checkpoint.encode())
+        self._captures = True
+        session = CaptureSession(
+            self._spec.source,
+            target,
+            catalogue=self._catalogue,
+            task_settings=self._settings,
+            state=self._state,
+            control=self._control,
+            statistics=self._statistics,
+            reporter=self._reporter,
+        )
+        return session.run(
+            source,
+            start=start,
+            checkpoint=checkpoint,
+            stop=stop,
+            stop_requested=self._stop_requested.is_set,
+        )

@@ -21,7 +21,7 @@ class Reporter:
         self._lock = threading.Lock()
         self._statistics_sent_at = float("-inf")
         self._last_statistics: dict[str, Any] | None = None
-        self._last_checkpoint: str | None = None
+        self.last_checkpoint: str | None = None
 
     def running(self) -> None:
         self._send({"type": "running"})
@@ -40,9 +40,9 @@ class Reporter:
 
     def checkpoint(self, value: str) -> None:
         """Only after the commit on the target that it belongs to."""
-        if value != self._last_checkpoint:
+        if value != self.last_checkpoint:
             self._send({"type": "checkpoint", "value": value})
-            self._last_checkpoint = value
+            self.last_checkpoint = value
 
     def stopped(self, reason: StopReason) -> None:
         self._send({"type": "stopped", "reason": reason})

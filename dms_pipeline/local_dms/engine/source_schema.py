@@ -5,25 +5,35 @@ from typing import Any
 from pymysql.connections import Connection
 
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 
 _SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 _TABLES = """
     SELECT table_schema, table_name, table_rows FROM information_schema.tables
-    WHERE table_type = 'BASE TABLE' AND table_schema NOT IN %s
+    WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_schema NOT IN %s
+"""
+_VERSIONED = """
+    SELECT table_schema, table_name FROM information_schema.tables
+    WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN %s
 """
 _COLUMNS = """
     SELECT table_schema, table_name, column_name, data_type, column_type, character_set_name,
            character_maximum_length, character_octet_length, numeric_precision, numeric_scale,
-           datetime_precision
+           datetime_precision, collation_name, is_nullable
     FROM information_schema.columns WHERE table_schema IN %s
     ORDER BY table_schema, table_name, ordinal_position
 """
-_PRIMARY_KEYS = """
-    SELECT table_schema, table_name, column_name FROM information_schema.statistics
-    WHERE index_name = 'PRIMARY' AND table_schema IN %s
-    ORDER BY table_schema, table_name, seq_in_index
+# A prefix (sub_part) or an expression (no column name) does not tell rows apart.
+_UNIQUE_INDEXES = """
+    SELECT table_schema, table_name, index_name, column_name, nullable, sub_part
+    FROM information_schema.statistics
+    WHERE non_unique = 0 AND table_schema IN %s
+    ORDER BY table_schema, table_name, index_name, seq_in_index
 """
+_PRIMARY = "PRIMARY"
+
+Names = tuple[str, ...]
 
 
 def list_tables(connection: "Connection[Any]") -> dict[TableId, int]:
@@ -35,25 +45,51 @@ def list_tables(connection: "Connection[Any]") -> dict[TableId, int]:
 def read_tables(
     connection: "Connection[Any]", tables: dict[TableId, int]
 ) -> dict[TableId, SourceTable]:
-    """The definitions of these tables; one that is gone is not in the answer."""
+    """The definitions of these tables; one that is gone is not in the answer.
+
+    Raises:
+        SourceError: one of them is system-versioned.
+    """
     schemas = tuple({table.schema for table in tables})
     if not schemas:
         return {}
+    for schema, table in _query(connection, _VERSIONED, (schemas,)):
+        if TableId(schema, table) in tables:
+            raise SourceError(
+                f"table {schema}.{table} is system-versioned; AWS DMS does not support such tables,"
+                " leave it out with an exclude rule"
+            )
     columns: dict[TableId, list[Column]] = {}
     for schema, table, *column in _query(connection, _COLUMNS, (schemas,)):
         columns.setdefault(TableId(schema, table), []).append(_column(column))
-    keys: dict[TableId, list[str]] = {}
-    for schema, table, name in _query(connection, _PRIMARY_KEYS, (schemas,)):
-        keys.setdefault(TableId(schema, table), []).append(name)
-    return {
-        table: SourceTable(table, tuple(columns[table]), tuple(keys.get(table, ())), estimate)
-        for table, estimate in tables.items()
-        if table in columns
-    }
+    keys = _keys(_query(connection, _UNIQUE_INDEXES, (schemas,)))
+    found = {}
+    for table, estimate in tables.items():
+        if table in columns:
+            primary, unique = keys.get(table, ((), ()))
+            found[table] = SourceTable(table, tuple(columns[table]), primary, estimate, unique)
+    return found
+
+
+def _keys(rows: list[tuple[Any, ...]]) -> dict[TableId, tuple[Names, tuple[Names, ...]]]:
+    """Per table its primary key, and its other unique keys over whole columns without NULL."""
+    indexes: dict[TableId, dict[str, list[str]]] = {}
+    unusable = set()
+    for schema, table, index, column, nullable, prefix in rows:
+        table_id = TableId(schema, table)
+        indexes.setdefault(table_id, {}).setdefault(index, []).append(column)
+        if index != _PRIMARY and (nullable == "YES" or prefix is not None or column is None):
+            unusable.add((table_id, index))
+    keys = {}
+    for table_id, named in indexes.items():
+        primary = tuple(named.pop(_PRIMARY, ()))
+        unique = [tuple(columns) for i, columns in named.items() if (table_id, i) not in unusable]
+        keys[table_id] = primary, tuple(sorted(unique, key=lambda names: (len(names), names)))
+    return keys
 
 
 def _column(row: list[Any]) -> Column:
-    name, data_type, column_type, charset, chars, octets, precision, scale, fraction = row
+    name, data_type, column_type, charset, chars, octets, precision, scale, fraction, *more = row
     return Column(
         name=name,
         data_type=data_type.lower(),
@@ -64,6 +100,8 @@ def _column(row: list[Any]) -> Column:
         precision=precision,
         scale=scale,
         fraction_digits=fraction or 0,
+        collation=more[0],
+        is_nullable=more[1] == "YES",
     )
 
 

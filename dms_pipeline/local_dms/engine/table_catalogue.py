@@ -1,98 +1,162 @@
-"""The tables of a task: their plans, and which of them the target lacks."""
+"""The tables of a task: their plans as of the place in the log that is being read."""
 
 import logging
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from pymysql.connections import Connection
 
+from dms_pipeline.binlog.events import RowsEvent
+from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import ConfigError, LoadError
+from dms_pipeline.errors import ConfigError
+from dms_pipeline.local_dms.engine.column_layout import Layout
+from dms_pipeline.local_dms.engine.column_types import misfit, old_fractions
+from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
-from dms_pipeline.local_dms.engine.source_schema import list_tables, read_tables
-from dms_pipeline.local_dms.engine.table_plan import TablePlan, plan_table
-from dms_pipeline.local_dms.engine.target_tables import (
-    TargetConnection,
-    add_primary_key,
-    create_table,
-    table_exists,
+from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.schema_history import (
+    PastTable,
+    SchemaHistory,
+    UnknownTableError,
 )
+from dms_pipeline.local_dms.engine.source_schema import list_tables, read_tables
+from dms_pipeline.local_dms.engine.table_plan import TablePlan
+from dms_pipeline.local_dms.engine.table_planning import plan_table
+from dms_pipeline.local_dms.engine.target_columns import TargetColumns
+from dms_pipeline.local_dms.engine.target_tables import TargetConnection
 
 logger = logging.getLogger(__name__)
 
 
-class TableCatalogue:
-    """Plans by table, in load order. Grows when a matching table is created on the source."""
+class UnusableTableError(Exception):
+    """Changes of a table cannot be applied; the text says why and what to do."""
 
-    def __init__(self, rules: MappingRules, target_schema: str) -> None:
+
+class TableCatalogue:
+    """Plans by table, in load order. Grows and changes with the statements in the log."""
+
+    def __init__(self, rules: MappingRules, target_schema: str, lobs: LobSettings) -> None:
         self.rules = rules
+        self._lobs = lobs
         self._target_schema = target_schema
         self.plans: dict[TableId, TablePlan] = {}
-        self._missing: set[TableId] = set()
+        self._past: dict[TableId, PastTable] = {}
+        self._unknown: dict[TableId, str] = {}
+        self._checked: dict[TableId, tuple[bytes, Any]] = {}
 
     def read(self, source: "Connection[Any]") -> None:
-        """Plan every selected table of the source."""
+        """Plan every selected table of the source as it is today."""
         known = list_tables(source)
         selected = self.rules.in_load_order(known)
         tables = read_tables(source, {table: known[table] for table in selected})
         for table in selected:
             if table in tables:
-                self.plans[table] = plan_table(tables[table], self.rules, self._target_schema)
+                self._keep(table, PastTable(tables[table]))
         self._refuse_collisions()
 
-    def require_primary_keys(self) -> None:
-        """Changes are applied by key, so a table without one can only be fully loaded."""
-        without = [str(table) for table, plan in self.plans.items() if not plan.key]
-        if without:
-            raise ConfigError(
-                f"no primary key: {', '.join(without)}. Changes are applied by primary key; give"
-                " the tables one, or leave them out with an exclude rule"
-            )
+    def go_back_to(
+        self, history: SchemaHistory, position: BinlogPosition, target: TargetConnection
+    ) -> None:
+        """Replan every table as it was at ``position``; where that is not known, remember why.
 
-    def find_missing_on(self, target: TargetConnection) -> None:
-        """Note the tables the target lacks; that is legal until one of them gets a change."""
-        self._missing = {
-            table for table, plan in self.plans.items() if not table_exists(target, plan)
-        }
-        if self._missing:
-            logger.warning("not on the target yet: %s", ", ".join(sorted(map(str, self._missing))))
-
-    def plan_for_change(self, table: TableId) -> TablePlan:
-        plan = self.plans.get(table)
-        if plan is None:
-            raise LoadError(
-                f"the binary log holds changes of table {table}, which the mapping rules select but"
-                " which is not on the source any more; run a full load"
-            )
-        if table in self._missing:
-            raise LoadError(
-                f"table {table} has changes, but its target table {plan.target_schema}."
-                f"{plan.target_table} does not exist; run a full load"
-            )
-        return plan
-
-    def table_created(
-        self, table: TableId, source: "Connection[Any]", target: TargetConnection
-    ) -> bool:
-        """A selected table was created on the source: give it an empty table on the target.
-
-        Returns False for one that is gone again by now.
+        The target's tables were made to follow the source up to ``position``: they tell what the
+        source does not know any more.
         """
-        if table not in self.plans:
-            found = read_tables(source, {table: 0})
-            if table not in found:
-                logger.warning("table %s was created and is gone again", table)
-                return False
-            self.plans[table] = plan_table(found[table], self.rules, self._target_schema)
-            self.require_primary_keys()
-            self._refuse_collisions()
-        plan = self.plans[table]
-        if not table_exists(target, plan):
-            with target.transaction():
-                create_table(target, plan)
-                add_primary_key(target, plan)
-            logger.info("created table %s on the target", table)
-        self._missing.discard(table)
-        return True
+        for table, plan in list(self.plans.items()):
+            try:
+                known = TargetColumns.read(target, plan)
+                order = partial(known.order, self._target_name, table)
+                past = history.table_at(table, position, order=order)
+                types = {
+                    name: known.types.get(self._target_name(table, name) or "", "")
+                    for name in past.retyped_later
+                }
+                self._keep(table, replace(past, target_types=types))
+            except UnknownTableError as error:
+                self._unknown[table] = str(error)
+                logger.warning("table %s at %s: %s", table, position, error)
+
+    def _target_name(self, table: TableId, column: str) -> str | None:
+        return self.rules.target_column(table, Column(column, "int", "int"))
+
+    def layout(self, table: TableId) -> Layout | None:
+        """The order of the table's columns at the place being read, if known."""
+        past = self._past.get(table)
+        if past is None or table in self._unknown:
+            return None
+        return tuple(column.name for column in past.source.columns)
+
+    def past(self, table: TableId) -> PastTable | None:
+        return self._past.get(table)
+
+    def replan(self, table: TableId, past: PastTable) -> TablePlan:
+        """The table has this definition from here on.
+
+        Raises:
+            DmsPipelineError: it has a type or key that cannot be applied.
+        """
+        self._keep(table, past)
+        self._refuse_collisions()
+        return self.plans[table]
+
+    def restrict(self, table: TableId, target_columns: Iterable[str]) -> None:
+        """Leave out what the target has no column for."""
+        plan, known = self.plans[table], set(target_columns)
+        missing = [c.source.name for c in plan.columns if c.target_name not in known]
+        if missing:
+            logger.warning("table %s: the target lacks %s", table, ", ".join(missing))
+            self.plans[table] = _without(plan, frozenset(missing))
+
+    def forget(self, table: TableId, reason: str) -> None:
+        """The table's definition is not known from here on."""
+        self._unknown[table] = reason
+
+    def plan_for_rows(self, event: RowsEvent) -> TablePlan:
+        """The plan that fits these rows.
+
+        Raises:
+            UnusableTableError: there is none.
+        """
+        table = event.table
+        reason = self._unknown.get(table)
+        past = self._past.get(table)
+        if reason is None and past is None:
+            reason = "the table is not on the source any more"
+        if reason is None and past is not None:
+            reason = self._misfit(past, event)
+        if reason is not None:
+            raise UnusableTableError(
+                f"rows of table {table} before {event.position} cannot be read: {reason}; run a"
+                " full load of the table"
+            )
+        return self.plans[table]
+
+    def _misfit(self, past: PastTable, event: RowsEvent) -> str | None:
+        seen = (event.column_types, event.metadata)
+        if self._checked.get(event.table) == seen:
+            return None
+        reason = misfit(past, event.column_types, event.metadata)
+        if reason is not None:
+            return f"{reason}: its definition changed after they were written"
+        if column := old_fractions(past, event.column_types):
+            return (
+                f"column {column} keeps fractions of seconds in the format before MySQL 5.6;"
+                " ALTER TABLE ... FORCE rewrites it"
+            )
+        self._checked[event.table] = seen
+        return None
+
+    def _keep(self, table: TableId, past: PastTable) -> None:
+        plan = plan_table(past.source, self.rules, self._target_schema, self._lobs)
+        if past.dropped_later:
+            plan = _without(plan, past.dropped_later)
+        self.plans[table] = plan
+        self._past[table] = past
+        self._unknown.pop(table, None)
+        self._checked.pop(table, None)
 
     def _refuse_collisions(self) -> None:
         taken: dict[tuple[str, str], TableId] = {}
@@ -103,3 +167,14 @@ class TableCatalogue:
                     f"tables {other} and {table} would both be written to target table"
                     f" {plan.target_schema}.{plan.target_table}; change the transformation rules"
                 )
+
+
+def _without(plan: TablePlan, names: frozenset[str]) -> TablePlan:
+    """The plan without columns whose values cannot be read; keys are never among them."""
+    kept = [place for place, column in enumerate(plan.columns) if column.source.name not in names]
+    return replace(
+        plan,
+        columns=tuple(plan.columns[place] for place in kept),
+        sourced=tuple(column for column in plan.sourced if column.source.name not in names),
+        key=tuple(kept.index(place) for place in plan.key),
+    )

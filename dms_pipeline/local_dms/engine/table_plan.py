@@ -1,43 +1,102 @@
 """How one source table goes to the target: names, column mappings, key, and row encoding."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 from dms_pipeline.binlog.events import Row
 from dms_pipeline.binlog.row_decoder import PRE_56_TEMPORAL_TYPES
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import ConfigError, LoadError, SourceError
+from dms_pipeline.errors import LoadError, SourceError
 from dms_pipeline.local_dms.engine.change_batch import EncodedRow, Field, Key
-from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
+from dms_pipeline.local_dms.engine.losses import Losses
+from dms_pipeline.local_dms.engine.mapping_rules_expressions import Expression
+from dms_pipeline.local_dms.engine.mapping_rules_filters import RowFilter
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
-from dms_pipeline.local_dms.engine.type_mapping.catalogue import map_column
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import (
     ColumnMapping,
+    Conversion,
+    TooLongError,
     UnfitValueError,
 )
 
 _SHOWN_KEY_CHARACTERS = 100
+ADDED = -1
+
+
+class ValueDoesNotFitError(LoadError):
+    """A value of one row that the target's type cannot hold; the row was not written.
+
+    Attributes:
+        table: the source table.
+        column: the source column, or the added one.
+        key: the row's key as text, empty if the table has none.
+        reason: what is wrong with the value, without the value.
+        is_truncation: whether a shorter part of the value would have fit.
+    """
+
+    def __init__(
+        self,
+        table: TableId,
+        column: str,
+        *,
+        key: tuple[str, ...],
+        reason: str,
+        is_truncation: bool = False,
+    ) -> None:
+        shown = ", ".join(part[:_SHOWN_KEY_CHARACTERS] for part in key) or "none"
+        super().__init__(f"table {table}, column {column}, key ({shown}): {reason}")
+        self.table = table
+        self.column = column
+        self.key = key
+        self.reason = reason
+        self.is_truncation = is_truncation
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedColumn:
-    """A column that goes over; ``index`` is its place in the source table."""
+    """A column of the target, or one that is only read for an expression.
+
+    ``index`` is its place in the source table. An added column has none; its mapping converts the
+    text of its expression.
+    """
 
     index: int
     source: Column
     target_name: str
     mapping: ColumnMapping
+    expression: Expression | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ExpressionInput:
+    """A source column that expressions use: its places in a full load's row and in the source."""
+
+    place: int
+    index: int
+    name: str
+    conversion: Conversion
 
 
 @dataclass(frozen=True, slots=True)
 class TablePlan:
-    """A table whose every column is known to be convertible. ``key`` indexes ``columns``."""
+    """A table whose every column is known to be convertible. ``key`` indexes ``columns``.
+
+    ``columns`` are the target's: the ``sourced`` ones first, then those that are ``added``. The
+    full load reads ``inputs``: the sourced columns, then those that only expressions need.
+    """
 
     source: SourceTable
     target_schema: str
     target_table: str
     columns: tuple[PlannedColumn, ...]
     key: tuple[int, ...]
+    sourced: tuple[PlannedColumn, ...]
+    added: tuple[PlannedColumn, ...]
+    inputs: tuple[PlannedColumn, ...]
+    expression_inputs: tuple[ExpressionInput, ...]
+    losses: Losses
+    row_filter: RowFilter | None = None
 
     @property
     def table_id(self) -> TableId:
@@ -47,34 +106,59 @@ class TablePlan:
     def key_columns(self) -> tuple[PlannedColumn, ...]:
         return tuple(self.columns[index] for index in self.key)
 
+    def takes(self, row: Row) -> bool:
+        """Whether a row of the binary log passes the source filters of the mapping rules."""
+        return self.row_filter is None or self.row_filter.accepts(row)
+
     def encode_text(self, row: tuple[bytes | None, ...]) -> EncodedRow:
-        """A row of the full load's SELECT, which lists the planned columns only."""
+        """A row of the full load's SELECT, which lists the inputs only.
+
+        Raises:
+            ValueDoesNotFitError: the target cannot hold a value of it.
+        """
         fields: list[Field] = []
-        for column, value in zip(self.columns, row, strict=True):
+        # Behind the sourced columns are those that only expressions need.
+        for column, value in zip(self.sourced, row, strict=False):
             try:
                 fields.append(None if value is None else column.mapping.from_text(value))
             except UnfitValueError as error:
-                key = [row[index] for index in self.key]
-                raise self._unfit(column, error, key) from error
+                raise self._unfit(column.source.name, error, self._text_key(row)) from error
+        if self.added:
+            fields += self._added_text(row)
         return tuple(fields)
 
     def encode_binlog(self, row: Row) -> EncodedRow:
+        """A row of the binary log, in the order of the source's columns.
+
+        Raises:
+            ValueDoesNotFitError: the target cannot hold a value of it.
+        """
         fields: list[Field] = []
-        for column in self.columns:
+        for column in self.sourced:
             value = row[column.index]
             try:
                 fields.append(None if value is None else column.mapping.from_binlog(value))
             except UnfitValueError as error:
-                key = [row[part.index] for part in self.key_columns]
-                raise self._unfit(column, error, key) from error
+                raise self._unfit(column.source.name, error, self._binlog_key(row)) from error
+        if self.added:
+            fields += self._added_binlog(row)
         return tuple(fields)
 
     def encode_key(self, row: Row) -> Key:
-        """Only the key of a row, as ``key_of`` gives it for the whole encoded row."""
+        """Only the key of a row, as ``key_of`` gives it for the whole encoded row.
+
+        Raises:
+            ValueDoesNotFitError: the target cannot hold a value of the key.
+        """
         fields: list[Field] = []
         for column in self.key_columns:
+            if column.expression is not None:
+                return self.key_of(self.encode_binlog(row))
             value = row[column.index]
-            fields.append(None if value is None else column.mapping.from_binlog(value))
+            try:
+                fields.append(None if value is None else column.mapping.from_binlog(value))
+            except UnfitValueError as error:
+                raise self._unfit(column.source.name, error, self._binlog_key(row)) from error
         return tuple(fields)
 
     def key_of(self, row: EncodedRow) -> Key:
@@ -88,7 +172,7 @@ class TablePlan:
                 f" the table has {len(self.source.columns)} now: its definition changed after those"
                 " rows were written; run a full load"
             )
-        for column in self.columns:
+        for column in self.inputs:
             if column_types[column.index] in PRE_56_TEMPORAL_TYPES and (
                 column.source.fraction_digits
             ):
@@ -98,37 +182,62 @@ class TablePlan:
                     " ALTER TABLE ... FORCE rewrites it"
                 )
 
-    def _unfit(self, column: PlannedColumn, error: UnfitValueError, key: list[Any]) -> LoadError:
-        shown = ", ".join(_shown(part) for part in key) or "none"
-        return LoadError(
-            f"table {self.table_id}, column {column.source.name}, key ({shown}): {error}"
-        )
+    def _added_text(self, row: tuple[bytes | None, ...]) -> list[Field]:
+        key = self._text_key(row)
+        values = {
+            item.name: self._input(item, item.conversion.from_text, row[item.place], key)
+            for item in self.expression_inputs
+        }
+        return self._evaluate(values, key)
 
+    def _added_binlog(self, row: Row) -> list[Field]:
+        key = self._binlog_key(row)
+        values = {
+            item.name: self._input(item, item.conversion.from_binlog, row[item.index], key)
+            for item in self.expression_inputs
+        }
+        return self._evaluate(values, key)
 
-def plan_table(source: SourceTable, rules: MappingRules, target_schema: str) -> TablePlan:
-    """Plan by the rules; a ``target_schema`` that is not empty overrides the schema they give."""
-    table = source.table_id
-    columns = []
-    for index, column in enumerate(source.columns):
-        name = rules.target_column(table, column.name)
-        if name is not None:
-            columns.append(PlannedColumn(index, column, name, map_column(table, column)))
-    positions = {column.source.name: place for place, column in enumerate(columns)}
-    missing = [name for name in source.primary_key if name not in positions]
-    if missing:
-        raise ConfigError(
-            f"the mapping rules leave out column {missing[0]}, which is part of the primary key of"
-            f" table {table}; without it changes cannot be applied"
+    def _input(
+        self,
+        item: ExpressionInput,
+        convert: Callable[[Any], bytes | None],
+        value: Any,
+        key: tuple[str, ...],
+    ) -> str | None:
+        try:
+            plain = None if value is None else convert(value)
+        except UnfitValueError as error:
+            raise self._unfit(item.name, error, key) from error
+        return None if plain is None else plain.decode()
+
+    def _evaluate(self, values: dict[str, str | None], key: tuple[str, ...]) -> list[Field]:
+        fields: list[Field] = []
+        for column in self.added:
+            text = None if column.expression is None else column.expression.evaluate(values)
+            try:
+                fields.append(None if text is None else column.mapping.from_text(text.encode()))
+            except UnfitValueError as error:
+                raise self._unfit(column.target_name, error, key) from error
+        return fields
+
+    def _text_key(self, row: tuple[bytes | None, ...]) -> tuple[str, ...]:
+        return tuple(_shown(row[index]) for index in self.key if index < len(self.sourced))
+
+    def _binlog_key(self, row: Row) -> tuple[str, ...]:
+        return tuple(_shown(row[c.index]) for c in self.key_columns if c.index != ADDED)
+
+    def _unfit(
+        self, column: str, error: UnfitValueError, key: tuple[str, ...]
+    ) -> ValueDoesNotFitError:
+        return ValueDoesNotFitError(
+            self.table_id,
+            column,
+            key=key,
+            reason=str(error),
+            is_truncation=isinstance(error, TooLongError),
         )
-    return TablePlan(
-        source=source,
-        target_schema=target_schema or rules.target_schema(table),
-        target_table=rules.target_table(table),
-        columns=tuple(columns),
-        key=tuple(positions[name] for name in source.primary_key),
-    )
 
 
 def _shown(value: Any) -> str:
-    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
-    return text[:_SHOWN_KEY_CHARACTERS]
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)

@@ -63,17 +63,25 @@ class TableStatistics:
                 known.counters |= {name: int(row.get(name) or 0) for name in _COUNTERS}
                 known.full_load_start = row.get("FullLoadStartTime")
                 known.full_load_end = row.get("FullLoadEndTime")
+                if row.get("TableState") == "Table error":
+                    # What was not applied meanwhile is missing for good.
+                    known.state = "Table error"
 
     def add_table(self, table: TableId) -> None:
         self._tables.setdefault(table, TableCounters(table, "Table completed"))
 
+    def suspended(self) -> list[TableId]:
+        return [table for table, row in self._tables.items() if row.state == "Table error"]
+
     def captured(self, table: TableId, kind: RowKind, count: int) -> None:
+        self.add_table(table)
         self._tables[table].counters[_COUNTER_OF_KIND[kind]] += count
 
     def applied(self, table: TableId, kind: RowKind, count: int) -> None:
         self._tables[table].counters["Applied" + _COUNTER_OF_KIND[kind]] += count
 
     def captured_ddl(self, table: TableId) -> None:
+        self.add_table(table)
         self._tables[table].counters["Ddls"] += 1
 
     def applied_ddl(self, table: TableId) -> None:
@@ -87,11 +95,15 @@ class TableStatistics:
     def full_load_rows(self, table: TableId, rows: int) -> None:
         self._tables[table].counters["FullLoadRows"] = rows
 
+    def full_load_row_failed(self, table: TableId) -> None:
+        self._tables[table].counters["FullLoadErrorRows"] += 1
+
     def full_load_finished(self, table: TableId) -> None:
         counters = self._tables[table]
         counters.state, counters.full_load_end = "Table completed", self._clock()
 
     def failed(self, table: TableId) -> None:
+        self.add_table(table)
         self._tables[table].state = "Table error"
 
     def tables_message(self) -> dict[str, Any]:

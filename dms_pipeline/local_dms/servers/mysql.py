@@ -1,14 +1,14 @@
 """A private MySQL or MariaDB server with the binary log set up as RDS does it.
 
-Nothing of the machine's own configuration is read. Two accounts exist: `admin` with all privileges,
+Two accounts exist: `admin` with all privileges,
 and `dms_user` with what a DMS source endpoint needs and nothing more. `root` is locked.
 """
 
+import logging
 import os
 import re
 import shutil
 import signal
-import subprocess
 import tempfile
 import time
 from functools import cached_property
@@ -20,9 +20,12 @@ from pymysql.constants import ER
 
 from dms_pipeline.errors import StackError
 from dms_pipeline.local_dms.servers.install import find_mysqld, mysql_install_advice
-from dms_pipeline.local_dms.servers.lifecycle import NotReady, PrivateServer
+from dms_pipeline.local_dms.servers.lifecycle import Notice, NotReady, PrivateServer
+from dms_pipeline.local_dms.servers.mysql_program import MySQLProgram
 from dms_pipeline.local_dms.servers.process import LOOPBACK
 from dms_pipeline.local_dms.servers.settings import write_private
+
+logger = logging.getLogger(__name__)
 
 ADMIN_USER = "admin"
 DMS_USER = "dms_user"
@@ -64,13 +67,35 @@ _OPTIONS = (
     # MySQL's second protocol would listen on a port of its own; MariaDB logs that it has none.
     "--loose-mysqlx=OFF",
 )
+# MySQL refuses to start when the folder it was built to exchange files in does not exist; NULL
+# forbids such files, which MariaDB would take for a folder's name.
+_MYSQL_OPTIONS = ("--secure-file-priv=NULL",)
 
 
 class MySQLServer(PrivateServer):
-    """A MySQL or MariaDB server of this user on a loopback port."""
+    """A MySQL or MariaDB server of this user on a loopback port.
+
+    Args:
+        home: the server's folder.
+        program: the server to run; by default the one that is installed on this machine.
+        options: further options for its command line.
+        on_notice: told about what the user should know.
+    """
 
     title: ClassVar[str] = "source server (MySQL/MariaDB)"
     stop_timeout_s: ClassVar[float] = 60.0
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        program: MySQLProgram | None = None,
+        options: tuple[str, ...] = (),
+        on_notice: Notice = logger.info,
+    ) -> None:
+        super().__init__(home, on_notice=on_notice)
+        self._chosen_program = program
+        self._options = options
 
     @property
     def dsn(self) -> str:
@@ -94,17 +119,14 @@ class MySQLServer(PrivateServer):
         draft = self.home / "data.new"
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir(mode=0o700)
-        if self._is_mariadb:
+        if self.program.is_mariadb:
             self._bootstrap_mariadb(draft)
         else:
             self._run_initialize(draft)
         draft.rename(self._data)
 
     def command(self) -> list[str]:
-        return [
-            str(self._binary),
-            "--no-defaults",
-            *self._as_user(),
+        return self.program.command(
             f"--datadir={self._data}",
             f"--port={self.port}",
             f"--socket={self._socket()}",
@@ -112,7 +134,9 @@ class MySQLServer(PrivateServer):
             f"--tmpdir={self._scratch}",
             f"--init-file={self._accounts_file}",
             *_OPTIONS,
-        ]
+            *(() if self.program.is_mariadb else _MYSQL_OPTIONS),
+            *self._options,
+        )
 
     def before_spawn(self) -> None:
         self._scratch.mkdir(mode=0o700, exist_ok=True)
@@ -184,21 +208,14 @@ class MySQLServer(PrivateServer):
         return self.home / "accounts.sql"
 
     @cached_property
-    def _binary(self) -> Path:
+    def program(self) -> MySQLProgram:
+        """The server program, whether it was chosen or is the machine's."""
+        if self._chosen_program is not None:
+            return self._chosen_program
         found = find_mysqld()
         if found is None:
             raise StackError(mysql_install_advice())
-        return found
-
-    @cached_property
-    def _is_mariadb(self) -> bool:
-        shown = subprocess.run(
-            [str(self._binary), "--no-defaults", "--version"],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        return "mariadb" in shown.stdout.lower()
+        return MySQLProgram(found)
 
     def _socket(self, *, create: bool = True) -> Path:
         at_home = self.home / "mysqld.sock"
@@ -215,7 +232,7 @@ class MySQLServer(PrivateServer):
         return folder / "mysqld.sock"
 
     def _bootstrap_mariadb(self, data: Path) -> None:
-        share = self._share_folder()
+        share = self.program.bootstrap_folder()
         # Each statement on a line of its own: the bootstrap reader splits at line ends.
         opening = "create database if not exists mysql;\nuse mysql;\nSET @auth_root_socket=NULL;\n"
         scripts = [
@@ -224,48 +241,18 @@ class MySQLServer(PrivateServer):
             if (share / name).exists()
         ]
         self.run_tool(
-            [
-                str(self._binary),
-                "--no-defaults",
-                *self._as_user(),
-                "--bootstrap",
-                f"--datadir={data}",
-                "--loose-innodb-log-file-size=48M",
-            ],
+            self.program.command(
+                "--bootstrap", f"--datadir={data}", "--loose-innodb-log-file-size=48M"
+            ),
             what="creating its system tables",
             input_text=opening + "\n".join([*scripts, _DROP_OPEN_ACCOUNTS]),
         )
 
     def _run_initialize(self, data: Path) -> None:
         self.run_tool(
-            [
-                str(self._binary),
-                "--no-defaults",
-                *self._as_user(),
-                "--initialize-insecure",
-                f"--datadir={data}",
-            ],
+            self.program.command("--initialize-insecure", f"--datadir={data}"),
             what="creating its data folder",
         )
-
-    def _share_folder(self) -> Path:
-        """Where the SQL scripts of the server's installation are."""
-        prefix = self._binary.resolve().parent.parent
-        candidates = [
-            base / "share" / name
-            for base in (prefix, Path("/usr"))
-            for name in ("mysql", "mariadb", "")
-        ]
-        for folder in candidates:
-            if (folder / _BOOTSTRAP_FILES[0]).exists():
-                return folder
-        raise StackError(
-            f"{self._binary} is MariaDB, but {_BOOTSTRAP_FILES[0]} is in none of "
-            f"{', '.join(map(str, candidates))}. Reinstall the MariaDB server."
-        )
-
-    def _as_user(self) -> list[str]:
-        return ["--user=root"] if os.geteuid() == 0 else []
 
     def _account_statements(self) -> str:
         settings = self.settings

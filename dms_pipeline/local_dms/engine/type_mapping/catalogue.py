@@ -5,10 +5,10 @@ from collections.abc import Callable
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.type_mapping import binary, numbers, temporal, text
-from dms_pipeline.local_dms.engine.type_mapping.column_mapping import ColumnMapping
+from dms_pipeline.local_dms.engine.type_mapping import binary, network, numbers, temporal, text
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import ColumnMapping, Conversion
 
-_FAMILIES: dict[str, Callable[[Column], ColumnMapping]] = {
+_FAMILIES: dict[str, Callable[[Column], Conversion]] = {
     "tinyint": numbers.map_integer,
     "smallint": numbers.map_integer,
     "mediumint": numbers.map_integer,
@@ -29,6 +29,7 @@ _FAMILIES: dict[str, Callable[[Column], ColumnMapping]] = {
     "text": text.map_text,
     "mediumtext": text.map_text,
     "longtext": text.map_text,
+    "json": text.map_json,
     "enum": text.map_enum,
     "set": text.map_set,
     "binary": binary.map_fixed_binary,
@@ -37,10 +38,33 @@ _FAMILIES: dict[str, Callable[[Column], ColumnMapping]] = {
     "blob": binary.map_bytes,
     "mediumblob": binary.map_bytes,
     "longblob": binary.map_bytes,
+    "vector": binary.map_bytes,
+    "inet4": network.map_inet4,
+    "inet6": network.map_inet6,
+    "uuid": network.map_uuid,
+    **dict.fromkeys(
+        (
+            "geometry",
+            "point",
+            "linestring",
+            "polygon",
+            "multipoint",
+            "multilinestring",
+            "multipolygon",
+            "geomcollection",
+            "geometrycollection",
+        ),
+        binary.map_geometry,
+    ),
 }
 
 
-def map_column(table: TableId, column: Column) -> ColumnMapping:
+def convert_column(table: TableId, column: Column) -> Conversion:
+    """The column's conversion as AWS documents it for the type.
+
+    Raises:
+        SourceError: the type or its character set is not converted.
+    """
     family = _FAMILIES.get(column.data_type)
     try:
         if family is None:
@@ -51,3 +75,7 @@ def map_column(table: TableId, column: Column) -> ColumnMapping:
             f"column {column.name} of table {table}: {error} by the local DMS; leave the column out"
             " with a remove-column rule, or the table with an exclude rule"
         ) from None
+
+
+def map_column(table: TableId, column: Column) -> ColumnMapping:
+    return ColumnMapping.of(convert_column(table, column))

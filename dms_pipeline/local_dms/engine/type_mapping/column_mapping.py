@@ -1,29 +1,120 @@
-"""The form every family of types gives its answer in."""
+"""The form every family of types gives its answer in, and the fields of a COPY text stream."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
+
+Form = Literal[
+    "integer", "decimal", "float", "boolean", "date", "timestamp", "time", "text", "bytes"
+]
+Step = Callable[[bytes], bytes | None]
+
+_LARGEST_BYTEA = 500_000_000
 
 
 class UnfitValueError(ValueError):
     """A value that the target type cannot hold; the text says what is wrong with it."""
 
 
-@dataclass(frozen=True, slots=True)
-class ColumnMapping:
-    """How one column goes over.
+class TooLongError(UnfitValueError):
+    """A value that only a shorter part of would fit; DMS calls this an error of truncation."""
 
-    Both converters return the field of a COPY text stream, already escaped, or None for NULL, and
-    give the same field for the same stored value.
+
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """How a column's values become plain values: UTF-8 text, or bytes where the form says so.
+
+    Both converters give the same plain value for the same stored value, or None for NULL.
 
     Attributes:
+        form: what kind of value the plain value is.
         target_type: as written in CREATE TABLE.
         from_text: converts what the full load's SELECT returns, bytes of MySQL's text protocol.
         from_binlog: converts what the row decoder returns.
         select: SQL around the quoted column name in the full load's SELECT.
+        check: the last step; raises UnfitValueError for what the target type cannot hold.
+        is_lob: whether AWS treats the column as a large object.
+    """
+
+    form: Form
+    target_type: str
+    from_text: Callable[[bytes], bytes | None]
+    from_binlog: Callable[[Any], bytes | None]
+    select: str = "{}"
+    check: Step | None = None
+    is_lob: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnMapping:
+    """How one column goes over: both converters return the field of a COPY text stream.
+
+    The field is already escaped, or None for NULL, and is the same for the same stored value.
     """
 
     target_type: str
     from_text: Callable[[bytes], bytes | None]
     from_binlog: Callable[[Any], bytes | None]
-    select: str = "{}"
+    select: str
+    conversion: Conversion
+
+    @classmethod
+    def of(cls, conversion: Conversion, *steps: Step) -> "ColumnMapping":
+        """The conversion, then further steps over plain values, then its check and escaping."""
+        last = (conversion.check, field_writer(conversion.form))
+        chain = [*steps, *(step for step in last if step is not None)]
+        return cls(
+            conversion.target_type,
+            _chained(conversion.from_text, chain),
+            _chained(conversion.from_binlog, chain),
+            conversion.select,
+            conversion,
+        )
+
+
+def field_writer(form: Form) -> Callable[[bytes], bytes] | None:
+    """What makes a field of a plain value; None where the plain value is a field already."""
+    return {"text": escape, "bytes": bytea_field}.get(form)
+
+
+def escape(value: bytes) -> bytes:
+    """Escape UTF-8 text for COPY; every byte that needs it is below 0x80, so bytes will do."""
+    if b"\\" in value:
+        value = value.replace(b"\\", b"\\\\")
+    if b"\n" in value or b"\r" in value or b"\t" in value:
+        value = value.replace(b"\n", b"\\n").replace(b"\r", b"\\r").replace(b"\t", b"\\t")
+    return value
+
+
+def bytea_field(value: bytes) -> bytes:
+    if len(value) > _LARGEST_BYTEA:
+        raise TooLongError(
+            f"{len(value)} bytes are more than PostgreSQL takes in one value; limit LOBs with"
+            " LimitedSizeLobMode and LobMaxSize"
+        )
+    return b"\\\\x" + value.hex().encode()
+
+
+def _chained(
+    first: Callable[[Any], bytes | None], steps: list[Step]
+) -> Callable[[Any], bytes | None]:
+    if not steps:
+        return first
+    if len(steps) == 1:
+        only = steps[0]
+
+        def convert(value: Any) -> bytes | None:
+            plain = first(value)
+            return None if plain is None else only(plain)
+
+        return convert
+
+    def convert_all(value: Any) -> bytes | None:
+        plain = first(value)
+        for step in steps:
+            if plain is None:
+                return None
+            plain = step(plain)
+        return plain
+
+    return convert_all

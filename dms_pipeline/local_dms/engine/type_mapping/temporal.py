@@ -8,29 +8,29 @@ it stays text.
 from datetime import date
 
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.type_mapping.column_mapping import ColumnMapping
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion
 
 _DAYS_OF_EVERY_MONTH = 28
 
 
-def map_date(column: Column) -> ColumnMapping:
-    return ColumnMapping("date", _date_from_text, _date_field)
+def map_date(column: Column) -> Conversion:
+    return Conversion("date", "date", _date_from_text, _date)
 
 
-def map_datetime(column: Column) -> ColumnMapping:
+def map_datetime(column: Column) -> Conversion:
     target_type = f"timestamp({column.fraction_digits})"
-    return ColumnMapping(target_type, _date_from_text, _date_field)
+    return Conversion("timestamp", target_type, _date_from_text, _date)
 
 
-def map_time(column: Column) -> ColumnMapping:
-    return ColumnMapping("varchar(17)", bytes, str.encode)
+def map_time(column: Column) -> Conversion:
+    return Conversion("time", "varchar(17)", bytes, str.encode)
 
 
 def _date_from_text(value: bytes) -> bytes | None:
-    return _date_field(value.decode())
+    return _date(value.decode())
 
 
-def _date_field(value: str) -> bytes | None:
+def _date(value: str) -> bytes | None:
     return value.encode() if is_calendar_date(value) else None
 
 

@@ -1,51 +1,36 @@
-"""CHAR, VARCHAR, the TEXT family, ENUM and SET.
+"""CHAR, VARCHAR, the TEXT family, JSON, ENUM and SET.
 
 Both paths see text in the column's own character set: the binary log stores it so, and the full
 load asks the server not to convert. Hence one converter does for both.
 """
 
-import codecs
+import logging
 import re
 from collections.abc import Callable
 
-from dms_pipeline.errors import SourceError
+from dms_pipeline.binlog.json_binary import json_text
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.type_mapping.column_mapping import (
-    ColumnMapping,
-    UnfitValueError,
-)
+from dms_pipeline.local_dms.engine.type_mapping.charsets import is_utf8, text_decoder
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion, UnfitValueError
 
-_CODECS = {
-    "utf8mb4": "utf-8", "utf8mb3": "utf-8", "utf8": "utf-8", "ascii": "ascii",
-    "ucs2": "utf-16-be", "utf16": "utf-16-be", "utf16le": "utf-16-le", "utf32": "utf-32-be",
-    "latin2": "iso8859-2", "latin5": "iso8859-9", "latin7": "iso8859-13", "greek": "iso8859-7",
-    "hebrew": "iso8859-8", "cp1250": "cp1250", "cp1251": "cp1251", "cp1256": "cp1256",
-    "cp1257": "cp1257", "cp850": "cp850", "cp852": "cp852", "cp866": "cp866", "koi8r": "koi8-r",
-    "koi8u": "koi8-u", "macroman": "mac-roman", "macce": "mac-latin2", "tis620": "tis-620",
-    "gbk": "gbk", "gb2312": "gb2312", "gb18030": "gb18030", "big5": "big5", "sjis": "shift-jis",
-    "cp932": "cp932", "ujis": "euc-jp", "eucjpms": "euc-jp", "euckr": "euc-kr",
-}  # fmt: skip
-_ESCAPES = {"n": "\n", "r": "\r", "0": "\0"}
+logger = logging.getLogger(__name__)
+
+_FOUR_BYTE_SETS = frozenset({"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"})
+_ESCAPES = {"n": "\n", "r": "\r", "0": "\0", "t": "\t", "Z": "\x1a"}
 _LARGEST_VARCHAR = 65535
 _LARGEST_EXACT_VARCHAR = 21845
+_LOBS = frozenset({"mediumtext", "longtext"})
 
 
-def escape(value: bytes) -> bytes:
-    """Escape UTF-8 text for COPY; every byte that needs it is below 0x80, so bytes will do."""
-    if b"\\" in value:
-        value = value.replace(b"\\", b"\\\\")
-    if b"\n" in value or b"\r" in value or b"\t" in value:
-        value = value.replace(b"\n", b"\\n").replace(b"\r", b"\\r").replace(b"\t", b"\\t")
-    return value
-
-
-def map_text(column: Column) -> ColumnMapping:
-    convert = _converter(column)
-    return ColumnMapping(_text_type(column), convert, convert)
+def map_text(column: Column) -> Conversion:
+    convert = _converter(column.charset)
+    return Conversion(
+        "text", _text_type(column), convert, convert, is_lob=column.data_type in _LOBS
+    )
 
 
 def _text_type(column: Column) -> str:
-    if column.data_type in ("mediumtext", "longtext"):
+    if column.data_type in _LOBS:
         return "text"
     if column.data_type == "tinytext":
         return "varchar(255)"
@@ -55,69 +40,70 @@ def _text_type(column: Column) -> str:
     return f"varchar({length})"
 
 
-def _converter(column: Column) -> Callable[[bytes], bytes]:
-    if column.charset in ("utf8mb4", "utf8mb3", "utf8", None):
-        return _utf8_field
-    if column.charset == "latin1":
-        return _latin1_field
-    codec = _CODECS.get(column.charset)
-    if codec is None:
-        raise SourceError(f"character set {column.charset} is not converted")
-    decode = codecs.getdecoder(codec)
+def _converter(charset: str | None) -> Callable[[bytes], bytes]:
+    if charset is None or is_utf8(charset):
+        return _checked_utf8
+    decode = text_decoder(charset)
 
     def convert(value: bytes) -> bytes:
-        try:
-            return _utf8_field(decode(value)[0].encode())
-        except UnicodeError:
-            raise UnfitValueError(f"text is not valid {column.charset}") from None
+        return _without_nul(decode(value).encode())
 
     return convert
 
 
-def _utf8_field(value: bytes) -> bytes:
+def _checked_utf8(value: bytes) -> bytes:
+    """MySQL lets nobody insert other bytes, but old versions and file copies left some behind."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        raise UnfitValueError("text is not valid UTF-8") from None
+    return _without_nul(value)
+
+
+def _without_nul(value: bytes) -> bytes:
     if b"\0" in value:
         raise UnfitValueError("text holds the character NUL, which PostgreSQL text cannot")
-    return escape(value)
+    return value
 
 
-def _latin1_field(value: bytes) -> bytes:
-    """MySQL's latin1 is cp1252, whose five unassigned bytes are control characters to MySQL."""
-    try:
-        text = value.decode("cp1252")
-    except UnicodeDecodeError:
-        text = "".join(
-            chr(byte) if byte in (0x81, 0x8D, 0x8F, 0x90, 0x9D) else bytes([byte]).decode("cp1252")
-            for byte in value
-        )
-    return _utf8_field(text.encode())
+def map_json(column: Column) -> Conversion:
+    """The text MySQL prints; the log holds its binary form."""
+    return Conversion("text", "text", bytes, lambda value: json_text(value).encode(), is_lob=True)
 
 
-def map_enum(column: Column) -> ColumnMapping:
+def map_enum(column: Column) -> Conversion:
     """The label; index 0 is the empty text that MySQL stores for an invalid value."""
-    labels = parse_labels(column.column_type)
-    fields = [b"", *(_utf8_field(label.encode()) for label in labels)]
+    labels = _labels(column)
+    plain = [b"", *(label.encode() for label in labels)]
 
-    def field(value: int) -> bytes:
-        return fields[value]
+    def from_binlog(value: int) -> bytes:
+        return _without_nul(plain[value])
 
-    def from_text(value: bytes) -> bytes:
-        return fields[int(value)]
-
-    return ColumnMapping(f"varchar({max(1, *map(len, labels))})", from_text, field, "({} + 0)")
+    target_type = f"varchar({max(1, *map(len, labels))})"
+    return Conversion("text", target_type, _converter(column.charset), from_binlog)
 
 
-def map_set(column: Column) -> ColumnMapping:
+def map_set(column: Column) -> Conversion:
     """The labels that are set, with commas between, in the order of the definition."""
-    labels = parse_labels(column.column_type)
+    labels = _labels(column)
 
-    def field(value: int) -> bytes:
+    def from_binlog(value: int) -> bytes:
         chosen = (label for bit, label in enumerate(labels) if value >> bit & 1)
-        return _utf8_field(",".join(chosen).encode())
+        return _without_nul(",".join(chosen).encode())
 
-    def from_text(value: bytes) -> bytes:
-        return field(int(value))
+    target_type = f"varchar({max(1, len(','.join(labels)))})"
+    return Conversion("text", target_type, _converter(column.charset), from_binlog)
 
-    return ColumnMapping(f"varchar({max(1, len(','.join(labels)))})", from_text, field, "({} + 0)")
+
+def _labels(column: Column) -> list[str]:
+    labels = parse_labels(column.column_type)
+    if column.charset in _FOUR_BYTE_SETS and any("?" in label for label in labels):
+        logger.warning(
+            "column %s has a label with a question mark: servers also show one for a character"
+            " beyond U+FFFF, and then captured changes hold the question mark",
+            column.name,
+        )
+    return labels
 
 
 def parse_labels(column_type: str) -> list[str]:

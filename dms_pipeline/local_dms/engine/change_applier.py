@@ -1,0 +1,209 @@
+"""Whole transactions into the target, together with the checkpoint, in one PostgreSQL transaction.
+
+Either the changes and the checkpoint that stands behind them are both there, or neither is: killed
+anywhere and started again from the stored checkpoint, the target ends with the same content, also
+of tables without a key. A batch goes in as a whole if it fits, and row by row if it does not.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+
+import psycopg
+
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import LoadError, TargetError
+from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError, NetChanges
+from dms_pipeline.local_dms.engine.change_batch import BagChanges, TableChanges
+from dms_pipeline.local_dms.engine.change_log import ChangeLog, RowChanges
+from dms_pipeline.local_dms.engine.control_tables import ControlTables
+from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
+from dms_pipeline.local_dms.engine.row_applier import Counts, RowApplier, row_pairs
+from dms_pipeline.local_dms.engine.table_plan import TablePlan
+from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_tables import TargetConnection
+from dms_pipeline.local_dms.engine.transaction_state import TransactionState
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
+
+logger = logging.getLogger(__name__)
+
+_CHUNK_ENTRIES = 20_000
+_CHUNK_ROWS = 50_000
+
+PlanOf = Callable[[TableId], TablePlan | None]
+
+
+class ChangeApplier:
+    """Applies to one target over one connection."""
+
+    def __init__(
+        self,
+        target: TargetConnection,
+        *,
+        state: TransactionState,
+        control: ControlTables,
+        errors: ErrorHandler,
+    ) -> None:
+        self._target = target
+        self._state = state
+        self._control = control
+        self._errors = errors
+        self._batches = BatchApplier(target, errors.policies)
+        self._rows = RowApplier(target, errors)
+
+    def apply(
+        self,
+        log: ChangeLog,
+        length: int,
+        *,
+        plan_of: PlanOf,
+        checkpoint: str,
+        position: str,
+        committed_at: float | None,
+    ) -> Counts:
+        """Commit the first entries of the log and the checkpoint; tells what was applied."""
+
+        def usable(table: TableId) -> TablePlan | None:
+            return None if self._errors.is_suspended(table) else plan_of(table)
+
+        def as_batch() -> Counts:
+            counts: Counts = Counter()
+            for chunk in _chunks(log.first(length)):
+                self._batches.apply(_net(chunk, usable, counts))
+            return counts
+
+        def as_rows() -> Counts:
+            return self._rows.apply(log.first(length), usable)
+
+        def finish(counts: Counts) -> None:
+            self._state.write(self._target, checkpoint)
+            self._control.write_status(
+                self._target, "CHANGE PROCESSING", position=position, applied_until=committed_at
+            )
+            self._control.add_history(
+                self._target, records=counts.total(), applied_until=committed_at
+            )
+
+        try:
+            return self._commit(as_batch, finish)
+        except (ConflictError, LoadError, UnfitValueError) as error:
+            logger.info("a batch does not fit as a whole and is applied row by row: %s", error)
+        except psycopg.OperationalError as error:
+            raise target_error(error) from error
+        except psycopg.Error as error:
+            logger.info(
+                "a batch was refused and is applied row by row: %s", describe_target_error(error)
+            )
+        try:
+            return self._commit(as_rows, finish)
+        except psycopg.Error as error:
+            raise target_error(error) from error
+
+    def change_table(
+        self, change: Callable[[TargetConnection], None], table: TableId, *, checkpoint: str
+    ) -> bool:
+        """Commit a change of a table's definition and the checkpoint behind it.
+
+        Returns whether the change was made: a table whose change is refused is suspended, or the
+        task ends, as the policy says.
+        """
+        self._batches.forget_staging()
+        try:
+            with self._target.transaction():
+                change(self._target)
+                self._state.write(self._target, checkpoint)
+        except psycopg.OperationalError as error:
+            raise target_error(error) from error
+        except (psycopg.Error, LoadError) as error:
+            text = describe_target_error(error) if isinstance(error, psycopg.Error) else str(error)
+            self.table_error(table, text, checkpoint=checkpoint)
+            return False
+        return True
+
+    def table_error(self, table: TableId, problem: str, *, checkpoint: str | None = None) -> None:
+        """Commit what the policy decides for a table that cannot go on."""
+        before = self._errors.state.copy()
+        try:
+            with self._target.transaction():
+                self._errors.table_error(table, f"table {table}: {problem}")
+                if checkpoint is not None:
+                    self._state.write(self._target, checkpoint)
+        except BaseException:
+            self._errors.state = before
+            raise
+
+    def _commit(self, work: Callable[[], Counts], finish: Callable[[Counts], None]) -> Counts:
+        before = self._errors.state.copy()
+        try:
+            with self._target.transaction():
+                counts = work()
+                finish(counts)
+        except BaseException:
+            # Staging tables that were made in this transaction are gone with it.
+            self._batches.forget_staging()
+            self._errors.state = before
+            raise
+        return counts
+
+
+def target_error(error: psycopg.Error) -> LoadError | TargetError:
+    """A lost connection may come back; a statement that was refused is refused again."""
+    text = f"applying changes: {describe_target_error(error)}"
+    return TargetError(text) if isinstance(error, psycopg.OperationalError) else LoadError(text)
+
+
+def _chunks(log: Iterable[RowChanges]) -> Iterator[list[RowChanges]]:
+    """So many changes at a time that netting them needs little memory."""
+    entries = iter(log)
+    chunk: list[RowChanges] = []
+    rows = 0
+    for changes in entries:
+        chunk.append(changes)
+        rows += len(changes.rows)
+        if rows >= _CHUNK_ROWS or len(chunk) >= _CHUNK_ENTRIES:
+            yield chunk
+            chunk, rows = [], 0
+    if chunk:
+        yield chunk
+
+
+def _net(
+    log: Iterable[RowChanges], plan_of: PlanOf, counts: Counts
+) -> list[tuple[TablePlan, NetChanges]]:
+    """Net changes per table; ``counts`` grows by what went into them."""
+    net: dict[TableId, tuple[TablePlan, NetChanges]] = {}
+    for changes in log:
+        plan = plan_of(changes.table)
+        if plan is None:
+            continue
+        counts[changes.table, changes.kind] += changes.change_count
+        known = net.get(changes.table)
+        if known is None:
+            known = (plan, TableChanges() if plan.key else BagChanges())
+            net[changes.table] = known
+        if isinstance(known[1], BagChanges):
+            _merge_bag(plan, known[1], changes)
+        else:
+            _merge_keyed(plan, known[1], changes)
+    return list(net.values())
+
+
+def _merge_keyed(plan: TablePlan, net: TableChanges, changes: RowChanges) -> None:
+    for before, after in row_pairs(plan, changes):
+        if after is None:
+            assert before is not None
+            net.delete(plan.encode_key(before))
+            continue
+        encoded = plan.encode_binlog(after)
+        if before is None:
+            net.insert(plan.key_of(encoded), encoded)
+        else:
+            net.update(plan.encode_key(before), plan.key_of(encoded), encoded)
+
+
+def _merge_bag(plan: TablePlan, net: BagChanges, changes: RowChanges) -> None:
+    for before, after in row_pairs(plan, changes):
+        if before is not None:
+            net.delete(plan.encode_binlog(before))
+        if after is not None:
+            net.insert(plan.encode_binlog(after))

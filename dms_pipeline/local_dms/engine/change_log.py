@@ -1,0 +1,148 @@
+"""The row changes of a batch in their order, as many as there are, in bounded memory.
+
+Whole transactions lie before the open one. A transaction larger than memory goes to a file that
+has no name and is readable by nobody else; the log can be read again from its beginning any number
+of times, because a batch that the target refuses is applied a second time row by row.
+"""
+
+import pickle
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import IO, Self
+
+from dms_pipeline.binlog.events import Row, RowKind
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.rows import RowImages
+from dms_pipeline.binlog.table_id import TableId
+
+_FIELD_BYTES = 60
+"""What a value costs in memory beside its own characters."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowChanges:
+    """Rows of one event; an update's rows alternate between before and after."""
+
+    table: TableId
+    kind: RowKind
+    rows: Sequence[Row]
+    position: BinlogPosition
+
+    @property
+    def change_count(self) -> int:
+        return len(self.rows) // 2 if self.kind == "update" else len(self.rows)
+
+    def memory_bytes(self) -> int:
+        if isinstance(self.rows, RowImages):
+            return self.rows.byte_count
+        return sum(
+            len(value) + _FIELD_BYTES if isinstance(value, bytes | str) else _FIELD_BYTES
+            for row in self.rows
+            for value in row
+        )
+
+
+class ChangeLog:
+    """Append-only, but for the open transaction, which can be cut back.
+
+    Args:
+        memory_bytes: more than this goes to a file.
+        folder: where the file lies; the system's folder for temporary files by default.
+    """
+
+    def __init__(self, memory_bytes: int, folder: str | None = None) -> None:
+        self._memory_limit = memory_bytes
+        self._folder = folder
+        self._held: list[RowChanges] = []
+        self._held_bytes = 0
+        self._file: IO[bytes] | None = None
+        self._offsets: list[int] = []
+        self._counts: list[tuple[TableId, RowKind, int]] = []
+
+    def __len__(self) -> int:
+        """How many entries were appended and not cut off."""
+        return len(self._counts)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.clear()
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the log is no longer held in memory alone."""
+        return self._file is not None
+
+    def append(self, changes: RowChanges) -> None:
+        self._held.append(changes)
+        self._counts.append((changes.table, changes.kind, changes.change_count))
+        self._held_bytes += changes.memory_bytes()
+        if self._held_bytes > self._memory_limit:
+            self._spill()
+
+    def cut(self, length: int) -> None:
+        """Forget everything behind the first ``length`` entries."""
+        in_file = len(self._offsets)
+        if length < in_file:
+            assert self._file is not None
+            self._file.truncate(self._offsets[length])
+            del self._offsets[length:]
+            self._held.clear()
+        else:
+            del self._held[length - in_file :]
+        del self._counts[length:]
+        self._held_bytes = sum(changes.memory_bytes() for changes in self._held)
+
+    def count_from(self, start: int) -> Counter[tuple[TableId, RowKind]]:
+        """The changes behind the first ``start`` entries, by table and kind."""
+        counts: Counter[tuple[TableId, RowKind]] = Counter()
+        for table, kind, count in self._counts[start:]:
+            counts[table, kind] += count
+        return counts
+
+    def first(self, length: int) -> Iterator[RowChanges]:
+        """The first ``length`` entries, in order."""
+        yield from self._from_file(min(length, len(self._offsets)))
+        yield from self._held[: max(0, length - len(self._offsets))]
+
+    def drop_first(self, length: int) -> None:
+        """Forget the first ``length`` entries; what is behind them stays."""
+        rest = self._held[max(0, length - len(self._offsets)) :]
+        if length < len(self._offsets):
+            rest = list(self.first(len(self)))[length:]
+        self.clear()
+        for changes in rest:
+            self.append(changes)
+
+    def clear(self) -> None:
+        if self._file is not None:
+            self._file.close()
+        self._file = None
+        self._offsets.clear()
+        self._held.clear()
+        self._counts.clear()
+        self._held_bytes = 0
+
+    def _spill(self) -> None:
+        if self._file is None:
+            # Unlinked as soon as it is made: nothing is left behind, however the process ends.
+            self._file = tempfile.TemporaryFile(prefix="local-dms-", dir=self._folder)  # noqa: SIM115
+        end = self._file.seek(0, 2)
+        for changes in self._held:
+            self._offsets.append(end)
+            end += self._file.write(_pickled(changes))
+        self._held.clear()
+        self._held_bytes = 0
+
+    def _from_file(self, length: int) -> Iterator[RowChanges]:
+        for offset in self._offsets[:length]:
+            assert self._file is not None
+            self._file.seek(offset)
+            yield pickle.load(self._file)
+
+
+def _pickled(changes: RowChanges) -> bytes:
+    return pickle.dumps(replace(changes, rows=list(changes.rows)), pickle.HIGHEST_PROTOCOL)

@@ -1,0 +1,306 @@
+"""The clauses of ALTER TABLE, as far as they concern columns, keys and rows. Pure."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+from sqlglot import TokenType
+
+from dms_pipeline.local_dms.engine.sql_words import Word, WordReader, split_at_commas
+
+FIRST = ""
+"""The place of a column before all others; another place is the name of the column before."""
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultValue:
+    """What existing rows get in a new column: a literal's text, or None for NULL.
+
+    ``is_expression`` where only the source can say.
+    """
+
+    text: str | None = None
+    kind: TokenType | None = None
+    is_expression: bool = False
+    is_now: bool = False
+
+    @property
+    def is_plain_text(self) -> bool:
+        return self.kind is TokenType.STRING
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnAdded:
+    """ADD COLUMN; ``place`` None is the end."""
+
+    name: str
+    place: str | None = None
+    default: DefaultValue | None = None
+    not_null: bool = False
+    if_not_exists: bool = False
+    is_key: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDropped:
+    """DROP COLUMN."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnChanged:
+    """MODIFY, CHANGE and RENAME COLUMN; ``place`` None leaves it where it is."""
+
+    old: str
+    new: str
+    place: str | None = None
+    keeps_type: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KeyChanged:
+    """ADD or DROP PRIMARY KEY; ``columns`` None means dropped."""
+
+    columns: tuple[str, ...] | None
+
+
+@dataclass(frozen=True, slots=True)
+class CharsetConverted:
+    """CONVERT TO CHARACTER SET: text columns change in place."""
+
+
+@dataclass(frozen=True, slots=True)
+class PartitionsChanged:
+    """Any clause about partitions."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Renamed:
+    """RENAME TO."""
+
+    name: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownClause:
+    """A clause that is not understood, and so may change anything."""
+
+    text: str = field(default="")
+
+
+AlterClause = (
+    ColumnAdded
+    | ColumnDropped
+    | ColumnChanged
+    | KeyChanged
+    | CharsetConverted
+    | PartitionsChanged
+    | Renamed
+    | UnknownClause
+)
+
+_INDEXES = ("INDEX", "KEY", "UNIQUE", "FULLTEXT", "SPATIAL", "FOREIGN", "CHECK", "CONSTRAINT")
+_HARMLESS = frozenset({
+    "ENGINE", "AUTO_INCREMENT", "COMMENT", "FORCE", "ENABLE", "DISABLE", "ALGORITHM", "LOCK",
+    "ORDER", "ROW_FORMAT", "KEY_BLOCK_SIZE", "CHECKSUM", "PACK_KEYS", "AVG_ROW_LENGTH", "MAX_ROWS",
+    "MIN_ROWS", "DELAY_KEY_WRITE", "STATS_PERSISTENT", "STATS_AUTO_RECALC", "STATS_SAMPLE_PAGES",
+    "DEFAULT", "CHARACTER", "CHARSET", "COLLATE", "INDEX", "DATA", "TABLESPACE", "UNION",
+    "INSERT_METHOD", "COMPRESSION", "ENCRYPTION", "PAGE_COMPRESSED", "PAGE_COMPRESSION_LEVEL",
+    "TRANSACTIONAL", "ENCRYPTED", "ENCRYPTION_KEY_ID", "WITH", "WITHOUT", "CONNECTION",
+    "SECONDARY_ENGINE", "SECONDARY_LOAD", "SECONDARY_UNLOAD", "AUTOEXTEND_SIZE", "NOWAIT", "WAIT",
+    ";",
+})  # fmt: skip
+_PARTITION_VERBS = frozenset({
+    "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
+    "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT",
+})  # fmt: skip
+
+
+def read_clauses(words: list[Word]) -> Iterator[AlterClause]:
+    """Every clause that changes columns, keys, names or rows; others leave the data as it is."""
+    for part in split_at_commas(words):
+        reader = WordReader(part)
+        # Table options may stand one behind the other without commas.
+        if reader.peek() in _HARMLESS and not _is_index_alteration(part):
+            yield from _partitioning_behind(part)
+            continue
+        yield from _clause(reader, part)
+
+
+def _is_index_alteration(part: list[Word]) -> bool:
+    return part[0].keyword == "CHECK"
+
+
+def _partitioning_behind(part: list[Word]) -> Iterator[AlterClause]:
+    for word, following in pairwise(part):
+        if word.keyword == "PARTITION" and following.keyword == "BY":
+            yield PartitionsChanged(_text(part))
+
+
+def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
+    if reader.accept("ADD"):
+        yield from _add(reader, part)
+    elif reader.accept("DROP"):
+        yield from _drop(reader, part)
+    elif reader.accept("MODIFY"):
+        yield _modify(reader)
+    elif reader.accept("CHANGE"):
+        yield _change(reader)
+    elif reader.accept("RENAME"):
+        yield from _rename(reader)
+    elif reader.accept("ALTER"):
+        # Defaults, visibility of indexes, enforcement of checks: no row changes.
+        return
+    elif reader.accept("CONVERT", "TO"):
+        yield CharsetConverted()
+    elif reader.peek() in _PARTITION_VERBS:
+        yield PartitionsChanged(_text(part))
+    else:
+        yield UnknownClause(_text(part))
+
+
+def _add(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
+    if reader.accept("PARTITION"):
+        yield PartitionsChanged(_text(part))
+        return
+    if reader.accept("PRIMARY", "KEY") or _accept_named_key(reader):
+        yield KeyChanged(_parenthesized_names(reader))
+        return
+    if reader.peek() in _INDEXES or reader.accept("PERIOD") or reader.accept("SYSTEM"):
+        return
+    reader.accept("COLUMN")
+    if_not_exists = reader.accept("IF", "NOT", "EXISTS")
+    if reader.accept("("):
+        for inner in split_at_commas(reader.rest[:-1]):
+            if inner[0].keyword not in (*_INDEXES, "PRIMARY"):
+                yield _column_added(WordReader(inner), if_not_exists=if_not_exists)
+            elif inner[0].keyword == "PRIMARY":
+                yield KeyChanged(_parenthesized_names(WordReader(inner[2:])))
+        return
+    yield _column_added(reader, if_not_exists=if_not_exists)
+
+
+def _accept_named_key(reader: WordReader) -> bool:
+    """CONSTRAINT [name] PRIMARY KEY."""
+    rest = [word.keyword for word in reader.rest[:4]]
+    if rest[:1] != ["CONSTRAINT"] or "PRIMARY" not in rest[1:3]:
+        return False
+    reader.accept("CONSTRAINT")
+    if reader.peek() != "PRIMARY":
+        reader.name()
+    return reader.accept("PRIMARY", "KEY")
+
+
+def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
+    name = reader.qualified_name()[-1]
+    definition = reader.rest
+    keywords = [word.keyword for word in definition]
+    return ColumnAdded(
+        name,
+        place=_place(definition),
+        default=_default(definition),
+        not_null="NOT" in keywords and "NULL" in keywords[keywords.index("NOT") :],
+        if_not_exists=if_not_exists,
+        is_key="PRIMARY" in keywords,
+    )
+
+
+def _drop(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
+    if reader.accept("PARTITION"):
+        yield PartitionsChanged(_text(part))
+    elif reader.accept("PRIMARY", "KEY"):
+        yield KeyChanged(None)
+    elif reader.peek() not in _INDEXES and not reader.accept("SYSTEM"):
+        reader.accept("COLUMN")
+        reader.accept("IF", "EXISTS")
+        yield ColumnDropped(reader.qualified_name()[-1])
+
+
+def _modify(reader: WordReader) -> ColumnChanged:
+    reader.accept("COLUMN")
+    reader.accept("IF", "EXISTS")
+    name = reader.qualified_name()[-1]
+    return ColumnChanged(name, name, _place(reader.rest))
+
+
+def _change(reader: WordReader) -> ColumnChanged:
+    reader.accept("COLUMN")
+    reader.accept("IF", "EXISTS")
+    old = reader.qualified_name()[-1]
+    return ColumnChanged(old, reader.name(), _place(reader.rest))
+
+
+def _rename(reader: WordReader) -> Iterator[AlterClause]:
+    if reader.peek() in ("INDEX", "KEY"):
+        return
+    if reader.accept("COLUMN"):
+        reader.accept("IF", "EXISTS")
+        old = reader.qualified_name()[-1]
+        reader.accept("TO")
+        yield ColumnChanged(old, reader.name(), keeps_type=True)
+        return
+    if not reader.accept("TO") and not reader.accept("AS"):
+        reader.accept("=")
+    yield Renamed(reader.qualified_name())
+
+
+def _place(definition: list[Word]) -> str | None:
+    if definition and definition[-1].keyword == "FIRST":
+        return FIRST
+    if len(definition) > 1 and definition[-2].keyword == "AFTER":
+        return definition[-1].text
+    return None
+
+
+def _default(definition: list[Word]) -> DefaultValue | None:
+    for place, word in enumerate(definition[:-1]):
+        if word.keyword == "DEFAULT":
+            return _default_value(definition[place + 1 :])
+        if word.keyword in ("AS", "GENERATED"):
+            return DefaultValue(is_expression=True)
+    return None
+
+
+def _default_value(words: list[Word]) -> DefaultValue:
+    sign = ""
+    if words[0].keyword in ("-", "+"):
+        sign, words = words[0].keyword.strip("+"), words[1:]
+    if words and words[0].kind == TokenType.INTRODUCER:
+        words = words[1:]
+    if not words:
+        return DefaultValue(is_expression=True)
+    first = words[0]
+    if first.keyword == "NULL":
+        return DefaultValue()
+    if first.keyword in ("CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"):
+        return DefaultValue(is_expression=True, is_now=True)
+    if first.keyword in ("TRUE", "FALSE"):
+        return DefaultValue(str(int(first.keyword == "TRUE")), TokenType.NUMBER)
+    literal = first.is_string or first.kind in (
+        TokenType.NUMBER,
+        TokenType.HEX_STRING,
+        TokenType.BIT_STRING,
+    )
+    if not literal:
+        return DefaultValue(is_expression=True)
+    return DefaultValue(sign + first.text, first.kind)
+
+
+def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:
+    while not reader.at_end and not reader.accept("("):
+        reader.name()
+    words: list[Word] = []
+    depth = 1
+    for word in reader.rest:
+        depth += {"(": 1, ")": -1}.get(word.keyword, 0)
+        if depth == 0:
+            break
+        words.append(word)
+    return tuple(part[0].text for part in split_at_commas(words))
+
+
+def _text(part: list[Word]) -> str:
+    return " ".join(word.text for word in part)

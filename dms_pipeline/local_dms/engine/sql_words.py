@@ -1,0 +1,113 @@
+"""A statement as words: sqlglot's tokens with the quoting undone and the comments gone.
+
+The clauses of MySQL's and MariaDB's ALTER TABLE go beyond what sqlglot's grammar knows, its lexical
+rules do not: names, strings and nesting are told apart here, meaning is found in ``ddl``.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import TokenType
+from sqlglot.errors import SqlglotError
+
+_EXECUTABLE_COMMENT = re.compile(r"/\*M?!\d*(.*?)\*/", re.DOTALL)
+_STRINGS = (TokenType.STRING, TokenType.NATIONAL_STRING)
+_QUOTED = (TokenType.IDENTIFIER, *_STRINGS, TokenType.HEX_STRING, TokenType.BIT_STRING)
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """One word or sign. ``keyword`` is upper case, and empty for what was quoted."""
+
+    text: str
+    keyword: str
+    kind: TokenType
+
+    @property
+    def is_string(self) -> bool:
+        return self.kind in _STRINGS
+
+
+class UnreadableStatementError(Exception):
+    """Not even the words of a statement can be told apart."""
+
+
+def read_words(statement: str) -> list[Word]:
+    """All words; what stands in an executable comment belongs to the statement."""
+    text = _EXECUTABLE_COMMENT.sub(r" \1 ", statement)
+    try:
+        # Of statements that begin with REPLACE, RENAME and the like sqlglot's tokenizer keeps the
+        # rest as one text, unless they do not begin with it.
+        tokens = sqlglot.tokenize(f"SELECT {text}", read="mysql")[1:]
+    except SqlglotError as error:
+        raise UnreadableStatementError(str(error)) from error
+    return [word for token in tokens for word in _words(token.token_type, token.text)]
+
+
+def _words(kind: TokenType, text: str) -> Iterator[Word]:
+    if kind in _QUOTED:
+        yield Word(text, "", kind)
+        return
+    # Some keywords come in pairs, such as PRIMARY KEY.
+    for part in text.split():
+        yield Word(part, part.upper(), kind)
+
+
+class WordReader:
+    """Reads words from left to right."""
+
+    def __init__(self, words: list[Word]) -> None:
+        self._words = words
+        self._next = 0
+
+    @property
+    def rest(self) -> list[Word]:
+        return self._words[self._next :]
+
+    @property
+    def at_end(self) -> bool:
+        return self._next >= len(self._words)
+
+    def peek(self) -> str:
+        """The next keyword or sign; empty at the end or before something quoted."""
+        return "" if self.at_end else self._words[self._next].keyword
+
+    def accept(self, *keywords: str) -> bool:
+        """Step over these keywords if all of them come next."""
+        end = self._next + len(keywords)
+        if [word.keyword for word in self._words[self._next : end]] != list(keywords):
+            return False
+        self._next = end
+        return True
+
+    def accept_any(self, *keywords: str) -> None:
+        """Step over any number of these keywords, in any order."""
+        while not self.at_end and self.peek() in keywords:
+            self._next += 1
+
+    def name(self) -> str:
+        if self.at_end:
+            raise UnreadableStatementError("a name is missing at the end")
+        self._next += 1
+        return self._words[self._next - 1].text
+
+    def qualified_name(self) -> tuple[str, ...]:
+        parts = [self.name()]
+        while self.accept("."):
+            parts.append(self.name())
+        return tuple(parts)
+
+
+def split_at_commas(words: list[Word]) -> list[list[Word]]:
+    """The parts between the commas that stand in no parentheses."""
+    parts: list[list[Word]] = [[]]
+    depth = 0
+    for word in words:
+        depth += {"(": 1, ")": -1}.get(word.keyword, 0)
+        if word.keyword == "," and depth == 0:
+            parts.append([])
+        else:
+            parts[-1].append(word)
+    return [part for part in parts if part]

@@ -1,0 +1,179 @@
+"""One source table brought to the target twice, by full load and from the binary log.
+
+Uses the engine's parts without a task around them, so that a difference is one of values.
+"""
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from psycopg import sql
+
+from dms_pipeline.binlog.connection import ConnectionSettings
+from dms_pipeline.binlog.events import RowsEvent
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.snapshot import current_position
+from dms_pipeline.binlog.stream import BinlogStream
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine.full_load import copy_line, load_table
+from dms_pipeline.local_dms.engine.lob_settings import LobSettings
+from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
+from dms_pipeline.local_dms.engine.model import target_settings
+from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
+from dms_pipeline.local_dms.engine.source_schema import read_tables
+from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
+from dms_pipeline.local_dms.engine.table_planning import plan_table
+from dms_pipeline.local_dms.engine.target_tables import (
+    TargetConnection,
+    connect_target,
+    create_table,
+    drop_table,
+    names,
+    qualified,
+)
+from dms_pipeline_tests.engine_driver import connect_source, include, source_spec, target_spec
+
+TextRow = tuple[str | None, ...]
+
+
+@dataclass
+class Paths:
+    """What arrived by either way: every value as PostgreSQL prints it, rows by first column."""
+
+    plan: TablePlan
+    loaded: list[TextRow]
+    captured: list[TextRow]
+    unfit_loaded: list[ValueDoesNotFitError] = field(default_factory=list)
+    unfit_captured: list[ValueDoesNotFitError] = field(default_factory=list)
+
+    def column(self, name: str) -> list[str | None]:
+        """A target column's values, after both ways were found to agree."""
+        assert self.loaded == self.captured
+        place = [column.target_name for column in self.plan.columns].index(name)
+        return [row[place] for row in self.loaded]
+
+
+class BothPaths:
+    """A schema on the source, and two on the target."""
+
+    def __init__(self, mysql_dsn: str, postgres_dsn: str, schema: str) -> None:
+        spec = source_spec(mysql_dsn)
+        self._settings = ConnectionSettings(
+            spec["host"], spec["port"], spec["user"], spec["password"]
+        )
+        self._target_settings = target_settings(target_spec(postgres_dsn))
+        self.schema = schema
+        self._source = connect_source(mysql_dsn)
+        self.run(
+            "SET sql_mode = '', time_zone = '-05:30'",
+            f"DROP DATABASE IF EXISTS {schema}",
+            f"CREATE DATABASE {schema} DEFAULT CHARSET utf8mb4",
+            f"USE {schema}",
+        )
+
+    def run(self, *statements: str) -> None:
+        with self._source.cursor() as cursor:
+            for statement in statements:
+                cursor.execute(statement)
+
+    def insert(self, table: str, rows: Iterable[Iterable[Any]]) -> None:
+        with self._source.cursor() as cursor:
+            for row in rows:
+                values = tuple(row)
+                places = ", ".join(["%s"] * len(values))
+                cursor.execute(f"INSERT INTO {table} VALUES ({places})", values)
+
+    def close(self) -> None:
+        self.run(f"DROP DATABASE {self.schema}")
+        self._source.close()
+
+    def table(
+        self,
+        definition: str,
+        inserts: Iterable[Iterable[Any]] = (),
+        *,
+        statements: Iterable[str] = (),
+        rules: Iterable[dict[str, Any]] = (),
+        lobs: LobSettings | None = None,
+    ) -> Paths:
+        """Create table ``t``, fill it, and bring it over both ways."""
+        self.run("DROP TABLE IF EXISTS t", f"CREATE TABLE t ({definition})")
+        start = current_position(self._source)
+        self.insert("t", inserts)
+        self.run(*statements)
+        end = current_position(self._source)
+        table = TableId(self.schema, "t")
+        source = read_tables(self._source, {table: 0})[table]
+        mapping = MappingRules.from_message({"rules": list(rules) or [include(self.schema)]})
+        plans = [
+            plan_table(source, mapping, f"{self.schema}_{way}", lobs or LobSettings())
+            for way in ("loaded", "captured")
+        ]
+        with connect_target(self._target_settings) as target:
+            paths = Paths(plans[0], [], [])
+            self._load(target, plans[0], paths)
+            self._capture(target, plans[1], start, end, paths)
+            paths.loaded, paths.captured = (_rows(target, plan) for plan in plans)
+        return paths
+
+    def _load(self, target: TargetConnection, plan: TablePlan, paths: Paths) -> None:
+        unload = open_unload_connection(self._settings)
+        load_table(
+            unload,
+            target,
+            plan,
+            prep_mode="DROP_AND_CREATE",
+            on_rows=lambda _: None,
+            should_stop=lambda: False,
+            on_unfit=paths.unfit_loaded.append,
+        )
+        unload.close()
+
+    def _capture(
+        self,
+        target: TargetConnection,
+        plan: TablePlan,
+        start: BinlogPosition,
+        end: BinlogPosition,
+        paths: Paths,
+    ) -> None:
+        drop_table(target, plan)
+        create_table(target, plan)
+        lines = []
+        for event in self._events(plan.table_id, start, end):
+            plan.check_columns(event.column_types)
+            for row in event.rows:
+                try:
+                    if plan.takes(row):
+                        lines.append(copy_line(plan.encode_binlog(row)))
+                except ValueDoesNotFitError as error:
+                    paths.unfit_captured.append(error)
+        with target.cursor() as cursor, cursor.copy(_copy_statement(plan)) as copy:
+            copy.write(b"".join(lines))
+
+    def _events(
+        self, table: TableId, start: BinlogPosition, end: BinlogPosition
+    ) -> Iterable[RowsEvent]:
+        """Every rows event, all of them inserts."""
+        deadline = time.monotonic() + 30
+        with BinlogStream(self._settings, start=start, include=table.__eq__) as stream:
+            while stream.safe_position < end:
+                assert time.monotonic() < deadline
+                event = stream.poll(0.1)
+                if isinstance(event, RowsEvent):
+                    assert event.kind == "insert"
+                    yield event
+
+
+def _copy_statement(plan: TablePlan) -> Any:
+    return sql.SQL("COPY {} ({}) FROM STDIN").format(qualified(plan), names(plan.columns))
+
+
+def _rows(target: TargetConnection, plan: TablePlan) -> list[TextRow]:
+    columns = sql.SQL(", ").join(
+        sql.SQL("t.{}::text").format(sql.Identifier(c.target_name)) for c in plan.columns
+    )
+    first = sql.Identifier(plan.columns[0].target_name)
+    statement = sql.SQL("SELECT {} FROM {} AS t ORDER BY t.{}")
+    return target.execute(statement.format(columns, qualified(plan), first)).fetchall()

@@ -1,0 +1,2 @@
+ALTER TABLE t ADD i int NOT NULL DEFAULT 5, ADD s varchar(10) NOT NULL, ADD n int, ADD e enum('x','y') NOT NULL, ADD d decimal(10,2) DEFAULT '1.5', ADD dt datetime(3) DEFAULT '2024-01-01 10:00:00', ADD t time(2) NOT NULL, ADD b bit(3) DEFAULT b'101', ADD v varbinary(5) NOT NULL, ADD q set('a','b') DEFAULT 'b,a', ADD z int DEFAULT -3, ADD w text, ADD da date NOT NULL;
+INSERT INTO t (k, s, e, t, v, da) VALUES (2, '', 'y', 0, '', '2020-01-01');

@@ -1,0 +1,4 @@
+INSERT INTO t VALUES (2,2);
+ALTER TABLE t ADD COLUMN b varchar(10);
+INSERT INTO t VALUES (3,3,'three');
+UPDATE t SET b = 'one' WHERE k = 1;

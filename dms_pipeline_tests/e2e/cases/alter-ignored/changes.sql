@@ -1,0 +1,2 @@
+ALTER TABLE t ADD b int;
+INSERT INTO t VALUES (2,2,2);

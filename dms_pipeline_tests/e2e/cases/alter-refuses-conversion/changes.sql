@@ -1,0 +1,2 @@
+ALTER TABLE t MODIFY v double;
+INSERT INTO other VALUES (1);

@@ -1,0 +1,3 @@
+CREATE TABLE t (k int PRIMARY KEY, v float);
+INSERT INTO t VALUES (1,0.1);
+CREATE TABLE other (k int PRIMARY KEY);

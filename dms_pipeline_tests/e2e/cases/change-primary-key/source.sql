@@ -1,0 +1,2 @@
+CREATE TABLE t (a int NOT NULL, b int NOT NULL, v int, PRIMARY KEY (a));
+INSERT INTO t VALUES (1,1,1),(2,2,2);

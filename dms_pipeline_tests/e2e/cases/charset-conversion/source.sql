@@ -1,0 +1,2 @@
+CREATE TABLE t (k int PRIMARY KEY, v varchar(20)) DEFAULT CHARSET latin1;
+INSERT INTO t VALUES (1,'é');

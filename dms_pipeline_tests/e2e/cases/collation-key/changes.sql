@@ -1,0 +1,6 @@
+UPDATE t SET k = 'A' WHERE k = 'a';
+UPDATE t SET k = 'résumé', v = 20 WHERE k = 'resume';
+REPLACE INTO t VALUES ('B', 30);
+INSERT INTO t VALUES ('B', 1) ON DUPLICATE KEY UPDATE v = 31;
+DELETE FROM t WHERE k = 'RESUME';
+INSERT INTO t VALUES ('RéSume', 4);

@@ -1,0 +1,4 @@
+CREATE TABLE scratch (a int PRIMARY KEY);
+INSERT INTO scratch VALUES (1);
+DROP TABLE scratch;
+INSERT INTO t VALUES (1);

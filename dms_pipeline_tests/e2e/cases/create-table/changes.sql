@@ -1,0 +1,10 @@
+CREATE TABLE fresh (a int PRIMARY KEY, b text);
+INSERT INTO fresh VALUES (1,'x');
+CREATE TABLE IF NOT EXISTS fresh (a int);
+INSERT INTO fresh VALUES (2,'y');
+CREATE TABLE alike LIKE fresh;
+INSERT INTO alike SELECT * FROM fresh;
+CREATE TABLE picked (PRIMARY KEY (a)) SELECT a, b FROM fresh WHERE a = 1;
+UPDATE picked SET b = 'z';
+ALTER TABLE fresh ADD c int DEFAULT 3;
+INSERT INTO fresh VALUES (4,'w',5);

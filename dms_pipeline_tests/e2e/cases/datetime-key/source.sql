@@ -1,0 +1,2 @@
+CREATE TABLE t (k datetime(6), d date, v int, PRIMARY KEY (k, d));
+INSERT INTO t VALUES ('2024-01-01 00:00:00.000001','2024-01-01',1),('2024-01-01','2024-02-29',2);

@@ -1,0 +1,3 @@
+UPDATE t SET v = 7 WHERE k = 0;
+UPDATE t SET k = -k WHERE k <> 0;
+DELETE FROM t WHERE v = 1;

@@ -1,0 +1,3 @@
+CREATE TABLE t (k int PRIMARY KEY, a int, b int);
+INSERT INTO t VALUES (1,1,10);
+ALTER TABLE t ADD f int FIRST;

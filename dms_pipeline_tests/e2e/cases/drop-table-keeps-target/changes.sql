@@ -1,0 +1,2 @@
+DROP TABLE t;
+INSERT INTO other VALUES (1);

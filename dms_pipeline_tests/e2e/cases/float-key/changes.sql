@@ -1,0 +1,3 @@
+UPDATE t SET v = 7 WHERE k = 0.1;
+DELETE FROM t WHERE k = 0;
+UPDATE t SET k = 2.5 WHERE k = 1.5;

@@ -1,0 +1,2 @@
+CREATE TABLE t (k int PRIMARY KEY, e enum('x'), s set('p','q'));
+INSERT INTO t VALUES (1,'x','p');

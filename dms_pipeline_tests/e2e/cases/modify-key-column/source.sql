@@ -1,0 +1,2 @@
+CREATE TABLE t (k int, v int, PRIMARY KEY (k));
+INSERT INTO t VALUES (1,1);

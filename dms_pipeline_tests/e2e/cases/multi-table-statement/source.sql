@@ -1,0 +1,4 @@
+CREATE TABLE a (k int PRIMARY KEY, v int);
+CREATE TABLE b (k int PRIMARY KEY, v int);
+INSERT INTO a VALUES (1,1),(2,2);
+INSERT INTO b VALUES (1,10),(2,20);

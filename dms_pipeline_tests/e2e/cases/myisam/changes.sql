@@ -1,0 +1,3 @@
+INSERT INTO t VALUES (2,2),(3,3);
+UPDATE t SET v = v + 1;
+DELETE FROM t WHERE k = 2;

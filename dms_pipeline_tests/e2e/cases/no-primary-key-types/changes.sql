@@ -1,0 +1,3 @@
+DELETE FROM t WHERE e = 'a';
+UPDATE t SET d = 7.125 WHERE f IS NULL;
+UPDATE t SET f = 3 WHERE e = 'b';

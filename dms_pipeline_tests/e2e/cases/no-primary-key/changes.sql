@@ -1,0 +1,5 @@
+DELETE FROM t WHERE a = 1 LIMIT 1;
+DELETE FROM t WHERE a IS NULL LIMIT 1;
+UPDATE t SET b = 'z' WHERE a = 1 LIMIT 1;
+INSERT INTO t VALUES (5,'x'),(5,'x');
+UPDATE t SET a = 2, b = 'y' WHERE a = 5;

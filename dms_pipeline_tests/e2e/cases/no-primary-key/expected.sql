@@ -1,0 +1,1 @@
+SELECT count(*) = 3 FROM {schema}.t WHERE a = 2 AND b = 'y'

@@ -1,0 +1,4 @@
+UPDATE t SET k = k + 1 ORDER BY k DESC;
+UPDATE t SET k = k - 1 ORDER BY k;
+UPDATE t SET k = k + 1 ORDER BY k DESC;
+INSERT INTO t VALUES (1, 10);

@@ -1,0 +1,7 @@
+UPDATE t SET k = 99 WHERE k = 1;
+BEGIN;
+UPDATE t SET k = 0 WHERE k = 99;
+UPDATE t SET k = 1 WHERE k = -1;
+UPDATE t SET k = -1 WHERE k = 0;
+COMMIT;
+UPDATE t SET k = -k WHERE k = 2;

@@ -1,0 +1,2 @@
+CREATE TABLE t (k int PRIMARY KEY, u int UNIQUE, v int);
+INSERT INTO t VALUES (1,10,1),(2,20,2),(3,NULL,3),(4,NULL,4);

@@ -1,0 +1,2 @@
+CREATE TABLE t (u int NOT NULL UNIQUE, v int);
+INSERT INTO t VALUES (1,1),(2,2);

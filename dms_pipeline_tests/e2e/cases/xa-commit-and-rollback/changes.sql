@@ -1,0 +1,15 @@
+XA START 'one';
+INSERT INTO t VALUES (2,2);
+UPDATE t SET v = 5 WHERE k = 1;
+XA END 'one';
+XA PREPARE 'one';
+XA COMMIT 'one';
+XA START 'two', 'branch', 7;
+INSERT INTO t VALUES (3,3);
+XA END 'two', 'branch', 7;
+XA PREPARE 'two', 'branch', 7;
+XA ROLLBACK 'two', 'branch', 7;
+XA START 'three';
+INSERT INTO t VALUES (4,4);
+XA END 'three';
+XA COMMIT 'three' ONE PHASE;

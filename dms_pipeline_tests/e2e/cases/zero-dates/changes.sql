@@ -1,0 +1,3 @@
+UPDATE t SET d = '2024-01-01' WHERE k = 1;
+UPDATE t SET d = '0000-00-00', dt = '0000-00-00', ts = 0 WHERE k = 2;
+INSERT INTO t VALUES (3, 0, 0, 0), (4, '0000-01-01', '1000-01-01', NULL);

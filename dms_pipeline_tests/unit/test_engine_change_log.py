@@ -1,0 +1,79 @@
+import pytest
+
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine.change_log import ChangeLog, RowChanges
+from dms_pipeline.local_dms.engine.transaction_gathering import TransactionGathering
+
+TABLE = TableId("s", "t")
+POSITION = BinlogPosition("log.000001", 4)
+
+
+def changes(number: int) -> RowChanges:
+    return RowChanges(TABLE, "insert", [(number, b"x" * 100)], POSITION)
+
+
+def numbers(log: ChangeLog, length: int | None = None) -> list[int]:
+    return [entry.rows[0][0] for entry in log.first(len(log) if length is None else length)]
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 500, 1_000_000])
+def test_log_reads_the_same_in_memory_and_from_a_file(memory_bytes):
+    with ChangeLog(memory_bytes) as log:
+        for number in range(10):
+            log.append(changes(number))
+        assert numbers(log) == numbers(log) == list(range(10))
+        assert numbers(log, 4) == [0, 1, 2, 3]
+        log.cut(3)
+        log.append(changes(99))
+        assert numbers(log) == [0, 1, 2, 99]
+        log.drop_first(2)
+        assert numbers(log) == [2, 99]
+
+
+def test_large_log_leaves_memory():
+    with ChangeLog(500) as log:
+        assert not log.is_large
+        for number in range(10):
+            log.append(changes(number))
+        assert log.is_large
+
+
+def gathering(log: ChangeLog, *rows: int) -> TransactionGathering:
+    gathered = TransactionGathering(log)
+    for number in rows:
+        log.append(changes(number))
+    return gathered
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1_000_000])
+def test_rollback_to_a_savepoint_keeps_what_came_before(memory_bytes):
+    with ChangeLog(memory_bytes) as log:
+        gathered = gathering(log, 1)
+        assert gathered.statement("SAVEPOINT `s 1`")
+        log.append(changes(2))
+        assert gathered.statement("ROLLBACK TO `s 1`")
+        log.append(changes(3))
+        assert gathered.commit()[TABLE, "insert"] == 2
+        assert numbers(log, gathered.complete) == [1, 3]
+
+
+def test_other_statements_are_no_savepoints():
+    with ChangeLog(0) as log:
+        assert not gathering(log).statement("CREATE TABLE savepoint (a int)")
+        assert not gathering(log).statement("ROLLBACK")
+
+
+def test_prepared_transaction_counts_where_it_is_decided_on():
+    with ChangeLog(0) as log:
+        gathered = gathering(log, 1, 2)
+        gathered.prepare("X'31',X'',1")
+        assert gathered.waits
+        assert not gathered.has_open_rows
+        log.append(changes(3))
+        gathered.commit()
+        assert gathered.decide("X'31',X'',1", commit=True)
+        gathered.commit()
+        assert numbers(log, gathered.complete) == [3, 1, 2]
+        assert not gathered.waits
+        assert not gathered.decide("unknown", commit=True)
