@@ -3,11 +3,12 @@
 Used by the sensors, for runs that Dagster launches, and by the command line for its own.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from dms_pipeline.dms_objects import DmsObjects
+from dms_pipeline.aws.dms import DmsClient
+from dms_pipeline.dms_objects import EXPIRES_AT, DmsObjects, identifier
 from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.report import (
@@ -17,6 +18,7 @@ from dms_pipeline.report import (
     expired_mail,
     failure_mail,
     remaining,
+    remaining_after_cleanup,
     unknown_left,
 )
 from dms_pipeline.resources.checkpoints import CheckpointsResource
@@ -35,7 +37,9 @@ class Aftermath:
     say: Callable[[str], None]
 
     def failed(self, *, job: str, run_id: str, owner: str, reason: str, goes_on: str = "") -> None:
-        """Deletes what the run left if the pipeline wants that, and mails what became of it.
+        """Mails that a run failed, and what becomes of what it left.
+
+        If the pipeline wants that deleted (``on_failure``), it expires at once, for the janitor.
 
         Args:
             job: the run's job.
@@ -55,6 +59,20 @@ class Aftermath:
         )
         self._mail(mail)
 
+    def cleanup_failed(self, *, job: str, run_id: str, reason: str) -> None:
+        """Mails that a clean-up failed: what it was to remove is billed on."""
+        try:
+            there = [
+                _billed(name, tags) for name, _, tags in self._tagged(self._objects("cleanup"))
+            ]
+            left = remaining_after_cleanup(self.pipeline.name, there)
+        except DmsPipelineError as error:
+            left = unknown_left(self.pipeline.name, str(error))
+        mail = failure_mail(
+            pipeline=self.pipeline.name, job=job, run_id=run_id, reason=reason, left=left
+        )
+        self._mail(mail)
+
     def clean_up(self) -> None:
         """Leaves no instance, no task and no lease, whoever made them. The checkpoint stays."""
         objects = self._objects("cleanup", force=True)
@@ -62,23 +80,28 @@ class Aftermath:
         objects.delete_instance()
         self.checkpoints.lease(self.pipeline.name, "cleanup").release(force=True)
 
-    def remove_expired(self) -> bool:
-        """Removes leftovers whose ``expires_at`` is over, and mails it; whether there were any.
+    def remove_expired(self) -> None:
+        """Removes leftovers whose ``expires_at`` is over, and mails it unless that was announced.
 
-        Nothing is touched while a run holds the lease.
+        Nothing is touched while a run holds the lease: it may have taken them over.
         """
-        objects = self._objects("janitor", force=True)
         expired = [
             f"{name}, made by run {tags.get('run_id', 'unknown')}"
-            for name, tags in self._tagged(objects)
-            if tags.get("expires_at") and _is_over(tags["expires_at"])
+            for name, _, tags in self._tagged(self._objects("janitor", force=True))
+            if has_expired(tags)
         ]
-        lease = self.checkpoints.lease(self.pipeline.name, "janitor")
-        if not expired or lease.holder() is not None:
-            return False
-        self.clean_up()
-        self._mail(expired_mail(pipeline=self.pipeline.name, removed=expired))
-        return True
+        if not expired:
+            self.say(f"nothing of {self.pipeline.name} has expired")
+        elif self.is_leased():
+            self.say(f"a run of {self.pipeline.name} holds the lease; nothing is removed")
+        else:
+            self.clean_up()
+            if self.pipeline.on_failure == "keep":
+                self._mail(expired_mail(pipeline=self.pipeline.name, removed=expired))
+
+    def is_leased(self) -> bool:
+        """Whether a run is under way."""
+        return self.checkpoints.lease(self.pipeline.name, "janitor").holder() is not None
 
     def _objects(self, run_id: str, *, force: bool = False) -> DmsObjects:
         return DmsObjects(
@@ -92,35 +115,32 @@ class Aftermath:
 
     def _left(self, objects: DmsObjects, goes_on: str) -> list[str]:
         """What becomes of what the run has left, and what to do about it, in words."""
-        kept = self._kept(objects)
-        if goes_on:
-            return continued(goes_on, kept)
-        delete = bool(kept) and self.pipeline.on_failure == "delete"
-        if delete:
-            objects.delete_task()
-            objects.delete_instance()
-        # What it left is guarded by its tags; the lease of a run that is over would only mislead.
-        self.checkpoints.lease(self.pipeline.name, objects.run_id).end()
-        return deleted(self.pipeline.name) if delete else remaining(self.pipeline.name, kept)
-
-    def _kept(self, objects: DmsObjects) -> list[str]:
-        """What the run has left, in words."""
-        return [
-            f"The {name} is kept for debugging and is billed until {_until(tags)}."
-            for name, tags in self._tagged(objects)
+        own = [
+            (name, arn, tags)
+            for name, arn, tags in self._tagged(objects)
             if tags.get("run_id") == objects.run_id
         ]
+        if goes_on:
+            return continued(goes_on, is_kept=bool(own))
+        # What it left is guarded by its tags; the lease of a run that is over would only mislead.
+        self.checkpoints.lease(self.pipeline.name, objects.run_id).end()
+        if own and self.pipeline.on_failure == "delete":
+            for _, arn, _ in own:
+                objects.dms.add_tags(arn, {EXPIRES_AT: datetime.now(UTC).isoformat()})
+            return deleted(self.pipeline.name)
+        return remaining(self.pipeline.name, [_billed(name, tags) for name, _, tags in own])
 
-    def _tagged(self, objects: DmsObjects) -> list[tuple[str, dict[str, str]]]:
-        """The task and the instance that are there, with their tags."""
+    def _tagged(self, objects: DmsObjects) -> list[tuple[str, str, dict[str, str]]]:
+        """The task and the instance that are there: in words, ARN, tags."""
         dms, identifier = objects.dms, objects.identifier
         task, instance = dms.find_task(identifier), dms.find_instance(identifier)
         found = []
         if task is not None:
-            found.append((f"replication task {identifier} ({task.status})", dms.tags(task.arn)))
+            words = f"replication task {identifier} ({task.status})"
+            found.append((words, task.arn, dms.tags(task.arn)))
         if instance is not None:
             words = f"replication instance {identifier} ({instance.instance_class})"
-            found.append((words, dms.tags(instance.arn)))
+            found.append((words, instance.arn, dms.tags(instance.arn)))
         return found
 
     def _mail(self, mail: Mail) -> None:
@@ -128,15 +148,31 @@ class Aftermath:
         self.say(f"mailed: {mail.subject}")
 
 
-def _until(tags: dict[str, str]) -> str:
-    """When the billing of a leftover ends."""
-    latest = tags.get("expires_at")
-    return f"it is removed, at the latest {latest}" if latest else "it is removed"
+def expired(dms: DmsClient, pipelines: Iterable[str]) -> dict[str, str]:
+    """Which of the pipelines have leftovers that have expired, and since when, by their tags.
+
+    Two calls for all of them, and one for each instance or task that is there.
+    """
+    names = {identifier(pipeline): pipeline for pipeline in pipelines}
+    there = [(task.identifier, task.arn) for task in dms.tasks()]
+    there += [(instance.identifier, instance.arn) for instance in dms.instances()]
+    found: dict[str, str] = {}
+    for name, arn in there:
+        if name in names and has_expired(tags := dms.tags(arn)):
+            found[names[name]] = tags[EXPIRES_AT]
+    return found
 
 
-def _is_over(moment: str) -> bool:
+def has_expired(tags: Mapping[str, str]) -> bool:
     try:
-        return datetime.fromisoformat(moment) < datetime.now(UTC)
-    except ValueError:
-        # Somebody else's tag: not ours to judge.
+        return datetime.fromisoformat(tags.get(EXPIRES_AT, "")) < datetime.now(UTC)
+    except (ValueError, TypeError):
+        # Not ours to judge: no such tag, or somebody else's.
         return False
+
+
+def _billed(name: str, tags: Mapping[str, str]) -> str:
+    """A leftover, and when its billing ends."""
+    latest = tags.get(EXPIRES_AT)
+    until = f"it is removed, at the latest {latest}" if latest else "it is removed"
+    return f"The {name} is kept for debugging and is billed until {until}."

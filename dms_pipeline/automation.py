@@ -1,33 +1,27 @@
-"""What starts runs and what follows them: the schedule, the sensors, the clean-up job."""
+"""What starts a pipeline's runs and what ends their traces: the schedule, the clean-up job."""
 
-from collections.abc import Callable, Collection
 from datetime import datetime
 
 import dagster as dg
-from dagster import (
-    OpExecutionContext,
-    RunFailureSensorContext,
-    RunStatusSensorContext,
-    ScheduleEvaluationContext,
-    SensorEvaluationContext,
-)
+from dagster import OpExecutionContext, ScheduleEvaluationContext
+from pydantic import Field
 
 from dms_pipeline.aftermath import Aftermath
-from dms_pipeline.failures import failures, owner, step_failure, was_interrupted, why_ended
+from dms_pipeline.failures import failures
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
 from dms_pipeline.resources.notifier import NotifierResource
 
 PIPELINE_TAG = "dms/pipeline"
-_IsOurs = Callable[[dg.DagsterRun, dg.DagsterRunStatus], bool]
-_JANITOR_INTERVAL_S = 600
-_ENDED = (
-    dg.DagsterRunStatus.SUCCESS,
-    dg.DagsterRunStatus.FAILURE,
-    dg.DagsterRunStatus.CANCELED,
-)
-_UNFINISHED = [status for status in dg.DagsterRunStatus if status not in _ENDED]
+
+
+class CleanupConfig(dg.Config):
+    """How much a clean-up removes."""
+
+    only_expired: bool = Field(
+        False, description="only what has expired, unless a run is under way; it is mailed"
+    )
 
 
 def build_schedule(pipeline: PipelineConfig, *, job_name: str) -> dg.ScheduleDefinition:
@@ -48,146 +42,34 @@ def build_schedule(pipeline: PipelineConfig, *, job_name: str) -> dg.ScheduleDef
     return schedule
 
 
-def build_sensors(
-    pipeline: PipelineConfig, tables: Collection[dg.AssetKey]
-) -> list[dg.SensorDefinition]:
-    """The mails of failed and terminated runs, and the janitor; all on from the start.
-
-    A run belongs to the pipeline by its tag, or by its tables: runs of "Materialize" have no tag.
-    Each run is mailed once, by the sensor of the status in which it has ended.
-
-    The status sensors answer nothing for runs of other pipelines: a SkipReason would end their tick
-    at that run, and beside a run that was mailed it is an error, after which Dagster repeats all.
-    """
-
-    def is_ours(run: dg.DagsterRun, status: dg.DagsterRunStatus) -> bool:
-        selected = run.asset_selection or frozenset()
-        is_pipelines = run.tags.get(PIPELINE_TAG) == pipeline.name
-        # A run whose worker and whose monitor ended it at once has been both FAILURE and CANCELED.
-        return run.status == status and (is_pipelines or not selected.isdisjoint(tables))
-
-    return [
-        _failure_sensor(pipeline, is_ours),
-        _cancel_sensor(pipeline, is_ours),
-        _janitor(pipeline),
-    ]
-
-
-def _failure_sensor(pipeline: PipelineConfig, is_ours: _IsOurs) -> dg.SensorDefinition:
-    """Mails each failed run, also when its worker was killed: an op hook would not."""
-
-    @dg.run_failure_sensor(
-        name=f"{pipeline.name}_failure_mail",
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Mails every failed run of {pipeline.name}.",
-    )
-    def failure_sensor(
-        context: RunFailureSensorContext,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        notifier: NotifierResource,
-    ) -> None:
-        if is_ours(context.dagster_run, dg.DagsterRunStatus.FAILURE):
-            after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
-            _report(after, context, _failure_reason(context))
-
-    return failure_sensor
-
-
-def _cancel_sensor(pipeline: PipelineConfig, is_ours: _IsOurs) -> dg.SensorDefinition:
-    """Mails each run that was terminated."""
-
-    @dg.run_status_sensor(
-        name=f"{pipeline.name}_termination_mail",
-        run_status=dg.DagsterRunStatus.CANCELED,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Mails every terminated run of {pipeline.name}.",
-    )
-    def cancel_sensor(
-        context: RunStatusSensorContext,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        notifier: NotifierResource,
-    ) -> None:
-        if is_ours(context.dagster_run, dg.DagsterRunStatus.CANCELED):
-            after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
-            reason = why_ended(context.instance, context.dagster_run, "The run was terminated.")
-            _report(after, context, reason)
-
-    return cancel_sensor
-
-
-def _janitor(pipeline: PipelineConfig) -> dg.SensorDefinition:
-    """Removes expired leftovers of failed runs: a forgotten instance is billed for ever."""
-
-    @dg.sensor(
-        name=f"{pipeline.name}_janitor",
-        minimum_interval_seconds=_JANITOR_INTERVAL_S,
-        default_status=dg.DefaultSensorStatus.RUNNING,
-        description=f"Removes expired leftovers of {pipeline.name}.",
-    )
-    def janitor(
-        context: SensorEvaluationContext,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        notifier: NotifierResource,
-    ) -> dg.SkipReason:
-        after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
-        if after.remove_expired():
-            return dg.SkipReason("expired leftovers were removed and mailed")
-        return dg.SkipReason("nothing has expired")
-
-    return janitor
-
-
-def _report(after: Aftermath, context: RunStatusSensorContext, reason: str) -> None:
-    run = context.dagster_run
-    after.failed(
-        job=run.job_name,
-        run_id=run.run_id,
-        owner=owner(run),
-        reason=reason,
-        goes_on=_who_goes_on(context.instance, run),
-    )
-
-
-def _who_goes_on(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
-    """Who continues the run: a sensor comes late, the run may have been re-executed meanwhile."""
-    if run.tags.get("dagster/will_retry") == "true":
-        return "Dagster re-executes it by itself."
-    group = {"dagster/root_run_id": owner(run)}
-    later = instance.get_runs(dg.RunsFilter(tags=group, statuses=_UNFINISHED), limit=1)
-    if later:
-        return f"It has been re-executed as run {later[0].run_id}, which has not ended."
-    return ""
-
-
-def _failure_reason(context: RunFailureSensorContext) -> str:
-    """The step that failed and why; what Dagster says of the run if no step failed by itself."""
-    events = context.get_step_failure_events()
-    reasons = "\n".join(step_failure(event) for event in events if not was_interrupted(event))
-    said = str(context.failure_event.message)
-    return reasons or why_ended(context.instance, context.dagster_run, said)
-
-
 def build_cleanup_job(pipeline: PipelineConfig) -> dg.JobDefinition:
     """Removes the instance and the task that a failed run left. The checkpoint stays as it is."""
 
     @dg.op(name=f"{pipeline.name}__cleanup")
     def cleanup(
         context: OpExecutionContext,
+        config: CleanupConfig,
         dms: DmsResource,
         checkpoints: CheckpointsResource,
         notifier: NotifierResource,
     ) -> None:
+        after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
         with failures():
-            Aftermath(pipeline, dms, checkpoints, notifier, context.log.info).clean_up()
+            if config.only_expired:
+                after.remove_expired()
+            else:
+                after.clean_up()
 
     @dg.job(
-        name=f"{pipeline.name}_cleanup",
+        name=cleanup_job_name(pipeline.name),
+        tags={PIPELINE_TAG: pipeline.name},
         description=f"Deletes what a failed run of {pipeline.name} left; keeps the checkpoint.",
     )
     def cleanup_job() -> None:
         cleanup.alias("cleanup")()
 
     return cleanup_job
+
+
+def cleanup_job_name(pipeline: str) -> str:
+    return f"{pipeline}_cleanup"

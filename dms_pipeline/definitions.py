@@ -4,38 +4,40 @@ import logging
 
 import dagster as dg
 
-from dms_pipeline.deployments import deployment
+from dms_pipeline.deployments import Deployment, deployment
 from dms_pipeline.errors import ConfigError
 from dms_pipeline.factory import build_broken_pipeline, build_pipeline
 from dms_pipeline.pipeline_config import load_pipelines
+from dms_pipeline.sensors import build_sensors
 
 logger = logging.getLogger(__name__)
 
 
-def build_definitions() -> dg.Definitions:
-    """Everything of this deployment. A pipeline that is wrong is there as a job that says so.
+def build_definitions(here: Deployment) -> dg.Definitions:
+    """Everything of a deployment. A pipeline that is wrong is there as a job that says so.
 
     Raises:
-        ConfigError: if an environment variable is wrong, or there is no pipeline.
+        ConfigError: if there is no pipeline.
     """
-    here = deployment()
     folder = load_pipelines(here.pipelines)
-    broken = dict(folder.broken)
+    # The steps only wait for an API: a process for each would cost seconds and could outlive
+    # its run.
+    shared = dg.Definitions(resources=here.resources(), executor=dg.in_process_executor)
+    broken = {name: str(error) for name, error in folder.broken.items()}
     loaded = []
     for pipeline in folder.pipelines:
         try:
-            loaded.append(build_pipeline(pipeline))
+            loaded.append(build_pipeline(pipeline).resolved(shared))
         except ConfigError as error:
-            broken[pipeline.name] = error
+            broken[pipeline.name] = str(error)
     for name, reason in broken.items():
         logger.error("the pipeline %s is not loaded: %s", name, reason)
     return dg.Definitions.merge(
-        *loaded,
+        *(each.definitions for each in loaded),
         *(build_broken_pipeline(name, reason) for name, reason in broken.items()),
-        # The steps only wait for an API: a process for each would cost seconds and could outlive
-        # its run.
-        dg.Definitions(resources=here.resources(), executor=dg.in_process_executor),
+        dg.Definitions(sensors=build_sensors(loaded, broken)),
+        shared,
     )
 
 
-defs = build_definitions()
+defs = build_definitions(deployment())

@@ -13,6 +13,8 @@ from dms_pipeline.waiting import Pacing, wait_until
 
 GONE = "gone"
 WARM = "warm"
+EXPIRES_AT = "expires_at"
+"""The tag after whose moment (ISO 8601) the janitor may remove what a failed run left."""
 TRANSITIONAL_TASK_STATES = frozenset(
     {"creating", "starting", "stopping", "modifying", "testing", "moving"}
 )

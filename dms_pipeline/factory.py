@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import dagster as dg
@@ -11,10 +12,8 @@ from dms_pipeline.automation import (
     PIPELINE_TAG,
     build_cleanup_job,
     build_schedule,
-    build_sensors,
 )
 from dms_pipeline.checks import build_row_count_check
-from dms_pipeline.errors import ConfigError
 from dms_pipeline.ops import MigrationTypeName
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.translator import TableTranslator, refuse_collisions
@@ -28,10 +27,44 @@ _KINDS: Mapping[LoadKind, MigrationTypeName] = {
 _MAX_RUNTIME_S = 24 * 3600
 
 
+@dataclass(frozen=True, slots=True)
+class PipelineDefinitions:
+    """What Dagster shows of one pipeline.
+
+    Attributes:
+        config: the pipeline.
+        tables: its assets.
+        cleanup: its clean-up job, which is one of the definitions.
+        definitions: all but resources and executor, which pipelines share.
+    """
+
+    config: PipelineConfig
+    tables: frozenset[dg.AssetKey]
+    cleanup: dg.JobDefinition
+    definitions: dg.Definitions
+
+    def resolved(self, shared: dg.Definitions) -> "PipelineDefinitions":
+        """The same with asset jobs that are resolved against this pipeline's tables alone.
+
+        Left to the code location, Dagster walks all tables of all pipelines for each asset job:
+        the time to load it would grow with the square of the number of pipelines.
+        """
+        alone = dg.Definitions.merge(self.definitions, shared)
+        jobs = [alone.resolve_job_def(job.name) for job in self.definitions.jobs or ()]
+        [cleanup] = (job for job in jobs if job.name == self.cleanup.name)
+        definitions = dg.Definitions(
+            assets=self.definitions.assets,
+            asset_checks=self.definitions.asset_checks,
+            schedules=self.definitions.schedules,
+            jobs=jobs,
+        )
+        return replace(self, cleanup=cleanup, definitions=definitions)
+
+
 def build_pipeline(
     pipeline: PipelineConfig, translator: TableTranslator | None = None
-) -> dg.Definitions:
-    """Assets, checks, jobs, schedule and sensors of one pipeline.
+) -> PipelineDefinitions:
+    """Assets, checks, jobs and schedule of one pipeline.
 
     Raises:
         ConfigError: if two tables would appear as the same asset.
@@ -41,31 +74,30 @@ def build_pipeline(
     sources = [translator.source_spec(pipeline, table) for table in pipeline.tables]
     refuse_collisions(specs.values())
     tables = build_tables(pipeline, specs)
-    return dg.Definitions(
+    cleanup = build_cleanup_job(pipeline)
+    definitions = dg.Definitions(
         assets=[tables, *sources],
         asset_checks=[build_row_count_check(pipeline, specs)],
-        jobs=[
-            *(
-                dg.define_asset_job(
-                    job_name(pipeline.name, kind),
-                    selection=dg.AssetSelection.assets(tables),
-                    config=run_config(pipeline.name, kind),
-                    tags={PIPELINE_TAG: pipeline.name, "dagster/max_runtime": str(_MAX_RUNTIME_S)},
-                    description=f"{kind.capitalize()} load of {pipeline.name}.",
-                )
-                for kind in _KINDS
-            ),
-            build_cleanup_job(pipeline),
-        ],
+        jobs=[*(_load_job(pipeline, tables, kind) for kind in _KINDS), cleanup],
         schedules=[build_schedule(pipeline, job_name=job_name(pipeline.name, "incremental"))],
-        sensors=build_sensors(pipeline, [spec.key for spec in specs.values()]),
+    )
+    keys = frozenset(spec.key for spec in specs.values())
+    return PipelineDefinitions(pipeline, keys, cleanup, definitions)
+
+
+def _load_job(pipeline: PipelineConfig, tables: dg.AssetsDefinition, kind: LoadKind) -> Any:
+    return dg.define_asset_job(
+        job_name(pipeline.name, kind),
+        selection=dg.AssetSelection.assets(tables),
+        config=run_config(pipeline.name, kind),
+        tags={PIPELINE_TAG: pipeline.name, "dagster/max_runtime": str(_MAX_RUNTIME_S)},
+        description=f"{kind.capitalize()} load of {pipeline.name}.",
     )
 
 
-def build_broken_pipeline(name: str, error: ConfigError) -> dg.Definitions:
+def build_broken_pipeline(name: str, reason: str) -> dg.Definitions:
     """For a pipeline that cannot be loaded: a job of its name that fails with the reason."""
     safe_name = re.sub(r"[^A-Za-z0-9_]", "_", name)
-    reason = str(error)
 
     @dg.op(name=f"{safe_name}__configuration")
     def configuration() -> None:

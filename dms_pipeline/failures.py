@@ -1,6 +1,6 @@
 """Where our errors become Dagster's: the step fails with the message and is not retried."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import dagster as dg
@@ -12,6 +12,8 @@ _OF_THE_WORKER = "Run execution process"
 _TELLING = {
     dg.DagsterEventType.ENGINE_EVENT,
     dg.DagsterEventType.RUN_CANCELING,
+    dg.DagsterEventType.RUN_FAILURE,
+    dg.DagsterEventType.STEP_FAILURE,
     dg.DagsterEventType.STEP_START,
     dg.DagsterEventType.STEP_SUCCESS,
 }
@@ -38,32 +40,43 @@ def step_failure(event: dg.DagsterEvent) -> str:
     return f"{event.step_key}: {data.error.message.strip() if data.error else 'no reason given'}"
 
 
-def was_interrupted(event: dg.DagsterEvent) -> bool:
+def why_ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> str:
+    """Why a failed or terminated run ended: the steps that failed, or what Dagster says of it.
+
+    A run that was ended from outside is named with the step in which it was.
+    """
+    events = [
+        entry.get_dagster_event() for entry in instance.all_logs(run.run_id, of_type=_TELLING)
+    ]
+    failed = [event for event in events if event.is_step_failure and not _was_interrupted(event)]
+    return "\n".join(map(step_failure, failed)) or _ended_from_outside(events, run)
+
+
+def _was_interrupted(event: dg.DagsterEvent) -> bool:
     """Whether the step failed only because its run was ended from outside."""
     error = event.step_failure_data.error
     return error is not None and error.cls_name == "DagsterExecutionInterruptedError"
 
 
-def why_ended(instance: dg.DagsterInstance, run: dg.DagsterRun, said: str) -> str:
-    """Why a run ended that none of its steps has ended, and the step in which it was.
-
-    Args:
-        instance: where the run is recorded.
-        run: the run.
-        said: what Dagster says of its end.
-    """
-    step = ""
-    for entry in instance.all_logs(run.run_id, of_type=_TELLING):
-        event = entry.get_dagster_event()
+def _ended_from_outside(events: Iterable[dg.DagsterEvent], run: dg.DagsterRun) -> str:
+    step, said, of_worker, of_limit = "", "", "", ""
+    for event in events:
+        message = event.message or ""
         if event.event_type == dg.DagsterEventType.STEP_START:
             step = event.step_key or ""
         elif event.event_type == dg.DagsterEventType.STEP_SUCCESS:
             step = ""
-        elif event.event_type == dg.DagsterEventType.RUN_CANCELING:
-            # Run monitoring ends overdue runs like a person does, and says here why.
-            message = event.message or ""
-            said = message if "maximum runtime" in message else said
-        elif _SAYS_NOTHING in said and _OF_THE_WORKER in (event.message or ""):
+        elif event.event_type == dg.DagsterEventType.RUN_FAILURE:
+            said = message
+        elif _OF_THE_WORKER in message:
             # The code server knows what became of the worker, and says so beside the failure.
-            said = event.message or said
+            of_worker = message
+        elif "maximum runtime" in message:
+            # Run monitoring ends overdue runs like a person does, and says here why.
+            of_limit = message
+    if run.status == dg.DagsterRunStatus.CANCELED:
+        said = "The run was terminated."
+    elif _SAYS_NOTHING in said:
+        said = of_worker or said
+    said = of_limit or said or "Dagster does not say why; look at the run in its UI."
     return f"{said}\nThe run was in its step {step}." if step else said

@@ -13,12 +13,13 @@ import dagster as dg
 from dagster import InitLoggerContext
 
 from dms_pipeline.aftermath import Aftermath
-from dms_pipeline.automation import PIPELINE_TAG
+from dms_pipeline.automation import PIPELINE_TAG, cleanup_job_name
 from dms_pipeline.deployments import Deployment
 from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline.factory import LoadKind, build_pipeline, job_name, run_config
 from dms_pipeline.failures import step_failure
 from dms_pipeline.pipeline_config import load_pipeline
+from dms_pipeline.sensors import MAIL_TAG, UNDELIVERED
 
 _DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
 
@@ -71,7 +72,7 @@ def run_load(
 
 def run_cleanup(deployment: Deployment, pipeline: str, *, say: Callable[[str], None]) -> RunOutcome:
     """Deletes the instance and the task that a failed run of the pipeline left."""
-    return _run(deployment, pipeline, f"{pipeline}_cleanup", config={}, say=say)
+    return _run(deployment, pipeline, cleanup_job_name(pipeline), config={}, say=say)
 
 
 def prepare_dagster_home(home: Path) -> Path:
@@ -95,7 +96,7 @@ def _run(
 ) -> RunOutcome:
     config_of = load_pipeline(deployment.pipelines, pipeline)
     definitions = dg.Definitions.merge(
-        build_pipeline(config_of),
+        build_pipeline(config_of).definitions,
         dg.Definitions(
             resources=deployment.resources(),
             executor=dg.in_process_executor,
@@ -112,7 +113,18 @@ def _run(
             raise_on_error=False,
             tags={PIPELINE_TAG: pipeline},
         )
-    checks = tuple(
+        checks = _checks(result)
+        failure = "" if result.success else _reason(result, checks)
+        if failure:
+            after = Aftermath(
+                config_of, deployment.dms(), deployment.checkpoints(), deployment.notifier(), say
+            )
+            _follow_up(after, job, result.run_id, failure, instance)
+    return RunOutcome(result.run_id, failure, checks)
+
+
+def _checks(result: dg.ExecuteInProcessResult) -> tuple[CheckOutcome, ...]:
+    return tuple(
         CheckOutcome(
             asset=evaluation.asset_key.to_user_string(),
             name=evaluation.check_name,
@@ -121,13 +133,6 @@ def _run(
         )
         for evaluation in result.get_asset_check_evaluations()
     )
-    failure = "" if result.success else _reason(result, checks)
-    if failure:
-        after = Aftermath(
-            config_of, deployment.dms(), deployment.checkpoints(), deployment.notifier(), say
-        )
-        _follow_up(after, job, result.run_id, failure)
-    return RunOutcome(result.run_id, failure, checks)
 
 
 def _reason(result: dg.ExecuteInProcessResult, checks: tuple[CheckOutcome, ...]) -> str:
@@ -140,11 +145,28 @@ def _reason(result: dg.ExecuteInProcessResult, checks: tuple[CheckOutcome, ...])
     return "Dagster did not say why; look at the run in its UI"
 
 
-def _follow_up(after: Aftermath, job: str, run_id: str, reason: str) -> None:
+def _follow_up(
+    after: Aftermath, job: str, run_id: str, reason: str, instance: dg.DagsterInstance
+) -> None:
+    """The mail, and the deletion of what is left where the pipeline wants that."""
     try:
+        if job == cleanup_job_name(after.pipeline.name):
+            after.cleanup_failed(job=job, run_id=run_id, reason=reason)
+            return
         after.failed(job=job, run_id=run_id, owner=run_id, reason=reason)
     except DmsPipelineError as error:
+        # A Dagster that runs meanwhile, or later, sends it.
+        instance.add_run_tags(run_id, {MAIL_TAG: UNDELIVERED})
         after.say(f"the failure could not be mailed: {error}")
+    if after.pipeline.on_failure == "delete":
+        _remove_expired(after, job)
+
+
+def _remove_expired(after: Aftermath, job: str) -> None:
+    try:
+        after.remove_expired()
+    except DmsPipelineError as error:
+        after.say(f"what {job} left could not be removed: {error}")
 
 
 def _progress_logger(say: Callable[[str], None]) -> dg.LoggerDefinition:

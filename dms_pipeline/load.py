@@ -20,7 +20,7 @@ from dms_pipeline.aws.dms import (
     TableStatistics,
 )
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
-from dms_pipeline.dms_objects import WARM, DmsObjects
+from dms_pipeline.dms_objects import EXPIRES_AT, WARM, DmsObjects
 from dms_pipeline.errors import BinlogError, LoadError
 from dms_pipeline.instance_choice import choose_instance, price_of
 from dms_pipeline.pipeline_config import PipelineConfig
@@ -340,7 +340,7 @@ class Load:
         return {
             "pipeline": self.pipeline.name,
             "run_id": self.objects.run_id,
-            "expires_at": expires.isoformat(timespec="seconds"),
+            EXPIRES_AT: expires.isoformat(timespec="seconds"),
         }
 
     def _now(self) -> datetime:

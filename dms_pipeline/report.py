@@ -45,7 +45,7 @@ def success_mail(
 
 
 def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str, left: Sequence[str]) -> Mail:
-    """Why a run failed, and what is ``left`` of it: one of the four texts below."""
+    """Why a run failed, and what is ``left`` of it: one of the texts below."""
     return Mail(
         subject=f"{pipeline}: {job} failed",
         text="\n".join(
@@ -75,17 +75,25 @@ def remaining(pipeline: str, kept: Sequence[str]) -> list[str]:
     ]
 
 
+def remaining_after_cleanup(pipeline: str, there: Sequence[str]) -> list[str]:
+    """A clean-up failed; what is there is whoever's."""
+    if not there:
+        return ["Nothing is left on AWS. The lease may be: the clean-up, repeated, frees it."]
+    return [*there, "", f"When the cause is mended, repeat it: `dms-pipeline cleanup {pipeline}`."]
+
+
 def deleted(pipeline: str) -> list[str]:
-    """A failed run's objects were deleted, as its pipeline wants."""
+    """A failed run's objects are being deleted, as its pipeline wants."""
     return [
-        "What it had made on AWS was deleted (on_failure: delete). When the cause is mended, run",
-        f"again: `dms-pipeline run {pipeline} incremental`, or re-execute all steps in the UI.",
+        "What it had made on AWS is being deleted (on_failure: delete); another mail comes only if",
+        "that fails. When the cause is mended, run again:",
+        f"`dms-pipeline run {pipeline} incremental`, or re-execute all steps in the UI.",
     ]
 
 
-def continued(goes_on: str, kept: Sequence[str]) -> list[str]:
+def continued(goes_on: str, *, is_kept: bool) -> list[str]:
     """A failed run's objects have been taken over."""
-    in_use = "It takes over what is left on AWS." if kept else "Nothing of it is left on AWS."
+    in_use = "It takes over what is left on AWS." if is_kept else "Nothing of it is left on AWS."
     return [f"{goes_on} {in_use} There is nothing to do unless that fails too."]
 
 
@@ -110,6 +118,22 @@ def expired_mail(*, pipeline: str, removed: Sequence[str]) -> Mail:
                 *removed,
                 "",
                 "They were deleted. The checkpoint is where it was; the next run may start.",
+            ]
+        ),
+    )
+
+
+def broken_mail(*, pipeline: str, reason: str) -> Mail:
+    """A pipeline that Dagster cannot load is not scheduled either; nobody else would notice."""
+    return Mail(
+        subject=f"{pipeline} is not loaded: its configuration is wrong",
+        text="\n".join(
+            [
+                f"Pipeline {pipeline} has no schedule and no runs until this is mended:",
+                "",
+                reason,
+                "",
+                "Then reload the code location in Dagster's UI. Other pipelines go on.",
             ]
         ),
     )

@@ -12,6 +12,7 @@ from dms_pipeline.aws.secrets import DatabaseCredentials
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.dms_objects import DmsObjects
+from dms_pipeline.errors import AwsError
 from dms_pipeline.load import Load
 from dms_pipeline.pipeline_config import PipelineConfig, load_pipeline
 from dms_pipeline.records import ApplyException
@@ -176,3 +177,32 @@ def a_world(home: Path, **replaced: Any) -> World:
     world.checkpoints.create_table()
     world.metrics.create_table()
     return world
+
+
+@dataclass
+class Mailbox:
+    """A notifier that keeps what it is given, unless SNS refuses."""
+
+    mails: list[tuple[str, str]] = field(default_factory=list)
+    refuses: bool = False
+
+    def notify(self, *, subject: str, message: str) -> None:
+        if self.refuses:
+            raise AwsError("SNS does not answer")
+        self.mails.append((subject, message))
+
+
+@dataclass
+class Resources:
+    """The DMS and checkpoints resources of a world."""
+
+    world: World
+
+    def client(self) -> Any:
+        return self.world.dms
+
+    def pacing(self) -> Any:
+        return self.world.objects().pacing
+
+    def lease(self, _pipeline: str, run_id: str) -> Any:
+        return self.world.lease(run_id)

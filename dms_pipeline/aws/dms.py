@@ -103,6 +103,20 @@ class DmsClient:
         )
         return _instance(found) if found else None
 
+    def instances(self) -> tuple[ReplicationInstance, ...]:
+        """All of the account, in as few calls as DMS has pages."""
+        with aws_errors("DescribeReplicationInstances"):
+            pages = self._client.get_paginator("describe_replication_instances").paginate()
+            return tuple(_instance(row) for page in pages for row in page["ReplicationInstances"])
+
+    def tasks(self) -> tuple[ReplicationTask, ...]:
+        """All of the account, in as few calls as DMS has pages."""
+        with aws_errors("DescribeReplicationTasks"):
+            pages = self._client.get_paginator("describe_replication_tasks").paginate(
+                WithoutSettings=True
+            )
+            return tuple(_task(row) for page in pages for row in page["ReplicationTasks"])
+
     def create_instance(
         self,
         identifier: str,

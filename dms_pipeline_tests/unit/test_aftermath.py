@@ -1,40 +1,14 @@
 """After a failed run: what is mailed, what is deleted, and what the janitor removes."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from werkzeug.test import Client
 
-from dms_pipeline.aftermath import Aftermath
-from dms_pipeline_tests.a_pipeline import NAME, World, a_world
-
-
-@dataclass
-class Mailbox:
-    """A notifier that keeps what it is given."""
-
-    mails: list[tuple[str, str]] = field(default_factory=list)
-
-    def notify(self, *, subject: str, message: str) -> None:
-        self.mails.append((subject, message))
-
-
-@dataclass
-class Resources:
-    """The DMS and checkpoints resources of a world."""
-
-    world: World
-
-    def client(self) -> Any:
-        return self.world.dms
-
-    def pacing(self) -> Any:
-        return self.world.objects().pacing
-
-    def lease(self, _pipeline: str, run_id: str) -> Any:
-        return self.world.lease(run_id)
+from dms_pipeline.aftermath import Aftermath, expired, has_expired
+from dms_pipeline_tests.a_pipeline import NAME, Mailbox, Resources, World, a_world
 
 
 @pytest.fixture
@@ -64,13 +38,17 @@ def test_failed_run_is_mailed_with_what_it_left_and_how_to_remove_it(world):
     assert world.dms.find_instance(NAME) is not None
 
 
-def test_on_failure_delete_leaves_nothing_and_says_so(world):
+def test_on_failure_delete_lets_what_was_left_expire_at_once_and_says_so(world):
     world.prepare("run-1")
     after, mailbox = aftermath(world, on_failure="delete")
     fail(after)
-    assert world.dms.find_instance(NAME) is None
+    assert list(expired(world.dms, ["studentdb", "shop"])) == ["studentdb"]
     assert world.lease("anybody").holder() is None
-    assert "was deleted (on_failure: delete)" in mailbox.mails[0][1]
+    [(_, text)] = mailbox.mails
+    assert "is being deleted (on_failure: delete)" in text
+    after.remove_expired()
+    assert world.dms.find_instance(NAME) is None
+    assert len(mailbox.mails) == 1
 
 
 def test_failure_of_one_run_touches_nothing_of_another(world):
@@ -106,10 +84,12 @@ def test_janitor_removes_only_what_has_expired_and_mails_it(world):
     load = world.prepare("run-1")
     load.lease.release()
     after, mailbox = aftermath(world)
-    assert not after.remove_expired()
+    after.remove_expired()
+    assert not expired(world.dms, ["studentdb"])
     instance = world.dms.find_instance(NAME)
     world.dms.add_tags(instance.arn, {"expires_at": "2020-01-01T00:00:00+00:00"})
-    assert after.remove_expired()
+    assert list(expired(world.dms, ["studentdb"])) == ["studentdb"]
+    after.remove_expired()
     assert world.dms.find_instance(NAME) is None
     assert mailbox.mails[0][0] == "studentdb: expired leftovers removed"
     assert "made by run run-1" in mailbox.mails[0][1]
@@ -120,7 +100,7 @@ def test_janitor_touches_nothing_while_a_run_holds_the_lease(world):
     instance = world.dms.find_instance(NAME)
     world.dms.add_tags(instance.arn, {"expires_at": "2020-01-01T00:00:00+00:00"})
     after, _ = aftermath(world)
-    assert not after.remove_expired()
+    after.remove_expired()
     assert world.dms.find_instance(NAME) is not None
 
 
@@ -143,3 +123,20 @@ def test_failure_is_mailed_also_when_dms_does_not_answer(world):
     [(_, text)] = mailbox.mails
     for words in ("no disk", "It may have left", "ExpiredTokenException", "cleanup studentdb"):
         assert words in text
+
+
+def test_clean_up_that_failed_is_mailed_with_what_is_still_billed(world):
+    world.prepare("run-1")
+    after, mailbox = aftermath(world)
+    after.cleanup_failed(job="studentdb_cleanup", run_id="run-2", reason="access denied")
+    [(subject, text)] = mailbox.mails
+    assert subject == "studentdb: studentdb_cleanup failed"
+    for words in ("access denied", f"replication instance {NAME}", "repeat it: `dms-pipeline"):
+        assert words in text
+
+
+def test_tag_that_is_no_moment_never_expires():
+    assert not has_expired({})
+    assert not has_expired({"expires_at": "never"})
+    assert not has_expired({"expires_at": "2020-01-01T00:00:00"})
+    assert has_expired({"expires_at": "2020-01-01T00:00:00+00:00"})

@@ -19,11 +19,8 @@ from dms_pipeline_tests.a_pipeline import PIPELINES
 
 
 def definitions(folder: Path) -> dg.Definitions:
-    here = deployment({"DMS_PIPELINES_DIR": str(folder), "DMS_LOCAL_HOME": "/nowhere"})
-    return dg.Definitions.merge(
-        *(build_pipeline(pipeline) for pipeline in load_pipelines(here.pipelines).pipelines),
-        dg.Definitions(resources=here.resources(), executor=dg.in_process_executor),
-    )
+    environment = {"DMS_PIPELINES_DIR": str(folder), "DMS_LOCAL_HOME": "/nowhere"}
+    return build_definitions(deployment(environment))
 
 
 def two_pipelines(folder: Path, tables: str = "  - {schema: shop, table: orders}") -> Path:
@@ -47,9 +44,11 @@ def test_pipeline_has_its_jobs_schedule_sensor_and_check():
     assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 * * * *", "UTC")
     assert schedule.default_status == dg.DefaultScheduleStatus.STOPPED
     assert {sensor.name for sensor in repository.sensor_defs} == {
-        "studentdb_failure_mail",
-        "studentdb_termination_mail",
-        "studentdb_janitor",
+        "failure_mail",
+        "termination_mail",
+        "late_failure_mail",
+        "janitor",
+        "broken_pipelines",
     }
     [check] = repository.asset_graph.asset_check_keys
     assert check.name == "row_count"
@@ -77,14 +76,27 @@ def test_pipeline_of_several_tables_loads(tmp_path):
 
 def test_tables_that_dagster_could_not_tell_apart_are_refused(tmp_path):
     tables = "  - {schema: shop, table: a-b}\n  - {schema: shop, table: a_b}"
+    [shop] = (
+        pipeline
+        for pipeline in load_pipelines(two_pipelines(tmp_path, tables)).pipelines
+        if pipeline.name == "shop"
+    )
     with pytest.raises(ConfigError, match=r"shop\.a-b and shop\.a_b would both be the asset"):
-        definitions(two_pipelines(tmp_path, tables))
+        build_pipeline(shop)
 
 
 @pytest.mark.parametrize("name", ["with space", "dollar$", "umlaut-ü", "slash/", "class"])
 def test_table_names_that_dagster_does_not_know_are_slugged(tmp_path, name):
     loaded = definitions(two_pipelines(tmp_path, f"  - {{schema: shop, table: {name!r}}}"))
     dg.Definitions.validate_loadable(loaded)
+
+
+def test_asset_jobs_hold_the_tables_and_checks_of_their_own_pipeline(tmp_path):
+    repository = definitions(two_pipelines(tmp_path)).get_repository_def()
+    job = repository.get_job("shop_incremental_load")
+    orders = dg.AssetKey(["postgres", "shop", "orders"])
+    assert job.asset_layer.executable_asset_keys == {orders}
+    assert {key.asset_key for key in job.asset_layer.asset_graph.asset_check_keys} == {orders}
 
 
 def test_schedule_asks_for_one_run_a_tick():
@@ -128,11 +140,10 @@ def test_environment_that_cannot_be_used_is_refused(name, value, words):
         deployment({name: value})
 
 
-def test_broken_pipeline_is_a_job_that_says_why_beside_the_others(tmp_path, monkeypatch):
+def test_broken_pipeline_is_a_job_that_says_why_beside_the_others(tmp_path):
     two_pipelines(tmp_path)
     (tmp_path / "shop" / "table_mappings.json").write_text("{")
-    monkeypatch.setenv("DMS_PIPELINES_DIR", str(tmp_path))
-    loaded = build_definitions()
+    loaded = definitions(tmp_path)
     assert "studentdb_incremental_load" in loaded.get_repository_def().job_names
     job = loaded.resolve_job_def("shop_incremental_load")
     result = job.execute_in_process(raise_on_error=False)

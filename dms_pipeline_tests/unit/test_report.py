@@ -66,8 +66,8 @@ def test_failure_mail_has_reason_what_is_left_and_the_remedy():
     ("left", "words"),
     [
         (remaining("shop", []), "Nothing of it is left on AWS."),
-        (deleted("shop"), "was deleted (on_failure"),
-        (continued("Somebody goes on.", ["The task"]), "Somebody goes on. It takes over"),
+        (deleted("shop"), "is being deleted (on_failure"),
+        (continued("Somebody goes on.", is_kept=True), "Somebody goes on. It takes over"),
     ],
 )
 def test_failure_mail_asks_for_no_cleanup_where_nothing_waits_for_it(left, words):

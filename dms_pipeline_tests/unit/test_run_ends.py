@@ -1,15 +1,12 @@
-"""What the sensors say of a run that was ended from outside, and whether somebody continues it."""
+"""What mails say of a run that was ended from outside, and whether somebody continues it."""
 
 from collections.abc import Iterator
 
 import dagster as dg
 import pytest
 
-from dms_pipeline import automation
-from dms_pipeline.automation import PIPELINE_TAG, _who_goes_on, build_sensors
 from dms_pipeline.failures import why_ended
-from dms_pipeline.pipeline_config import load_pipeline
-from dms_pipeline_tests.a_pipeline import PIPELINES
+from dms_pipeline.sensors import _who_goes_on
 
 _ROOT = "dagster/root_run_id"
 
@@ -51,22 +48,41 @@ def again(
     return instance.add_run(repeated)
 
 
+def ended(instance: dg.DagsterInstance, run: dg.DagsterRun) -> dg.DagsterRun:
+    """The run as its storage has it at its end."""
+    found = instance.get_run_by_id(run.run_id)
+    assert found is not None
+    return found
+
+
 def test_run_that_ended_from_outside_is_mailed_with_the_step_in_which_it_was(instance):
-    reason = why_ended(instance, a_run(instance), "Exceeded maximum runtime.")
-    assert reason == "Exceeded maximum runtime.\nThe run was in its step interrupted_step."
+    run = a_run(instance)
+    instance.report_run_failed(run, "Exceeded maximum runtime.")
+    assert why_ended(instance, ended(instance, run)) == (
+        "Exceeded maximum runtime.\nThe run was in its step interrupted_step."
+    )
+
+
+def test_terminated_run_is_mailed_as_such(instance):
+    run = a_run(instance)
+    instance.report_run_canceled(run)
+    assert why_ended(instance, ended(instance, run)).startswith("The run was terminated.\n")
 
 
 def test_killed_worker_is_named_where_dagster_s_failure_says_nothing(instance):
     run = a_run(instance)
     instance.report_engine_event("Run execution process for x was terminated by signal 9", run)
     said = "This run has been marked as failed from outside the execution context."
-    assert why_ended(instance, run, said).startswith("Run execution process for x was terminated")
+    instance.report_run_failed(run, said)
+    reason = why_ended(instance, ended(instance, run))
+    assert reason.startswith("Run execution process for x was terminated")
 
 
 def test_overdue_run_is_not_mailed_as_if_somebody_had_terminated_it(instance):
     run = a_run(instance)
     instance.report_run_canceling(run, "Canceling due to exceeding maximum runtime of 8 seconds.")
-    reason = why_ended(instance, run, "The run was terminated.")
+    instance.report_run_canceled(run)
+    reason = why_ended(instance, ended(instance, run))
     assert reason.startswith("Canceling due to exceeding maximum runtime of 8 seconds.")
 
 
@@ -86,32 +102,3 @@ def test_run_goes_on_in_a_re_execution_that_has_not_ended(instance):
 def test_run_goes_on_where_dagster_retries_it(instance):
     run = a_run(instance).with_tags({"dagster/will_retry": "true"})
     assert _who_goes_on(instance, run) == "Dagster re-executes it by itself."
-
-
-def failed_run(instance: dg.DagsterInstance, pipeline: str) -> dg.DagsterRun:
-    run = instance.add_run(
-        dg.DagsterRun(
-            job_name="load", status=dg.DagsterRunStatus.STARTED, tags={PIPELINE_TAG: pipeline}
-        )
-    )
-    instance.report_run_failed(run)
-    return run
-
-
-def test_failures_of_several_pipelines_at_once_are_each_mailed_once(monkeypatch):
-    mailed: list[str] = []
-    monkeypatch.setattr(
-        automation,
-        "_report",
-        lambda after, context, reason: mailed.append(context.dagster_run.run_id),
-    )
-    sensor = build_sensors(load_pipeline(PIPELINES, "studentdb"), [])[0]
-    resources = {name: object() for name in ("dms", "checkpoints", "notifier")}
-    with dg.instance_for_test() as instance:
-        cursor = sensor.evaluate_tick(dg.build_sensor_context(instance, resources=resources)).cursor
-        owners = ("another", "studentdb", "another", "studentdb")
-        runs = [failed_run(instance, pipeline) for pipeline in owners]
-        for _ in range(2):
-            context = dg.build_sensor_context(instance, cursor=cursor, resources=resources)
-            cursor = sensor.evaluate_tick(context).cursor
-    assert mailed == [runs[1].run_id, runs[3].run_id]
