@@ -16,8 +16,8 @@ from dms_pipeline.local_dms.engine.type_mapping.column_mapping import (
     TooLongError,
     UnfitValueError,
 )
+from dms_pipeline.local_dms.engine.type_mapping.labels import label_type, parse_labels
 from dms_pipeline.local_dms.engine.type_mapping.temporal import is_calendar_date
-from dms_pipeline.local_dms.engine.type_mapping.text import parse_labels
 
 TABLE = TableId("s", "t")
 
@@ -129,6 +129,7 @@ def test_stripped_binary_is_padded_again():
 )
 def test_labels_are_read_from_the_definition(column_type, labels):
     assert parse_labels(column_type) == labels
+    assert parse_labels(label_type("enum", labels)) == labels
 
 
 def test_enum_and_set_are_labels():

@@ -9,7 +9,7 @@ from dms_pipeline.binlog.table_metadata import TableMetadata
 from dms_pipeline.local_dms.engine.column_layout import same_name
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.schema_history import PastTable
-from dms_pipeline.local_dms.engine.type_mapping.text import parse_labels
+from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
 
 _TEXT = frozenset({15, 140, 141, 249, 250, 251, 252, 253, 254})
 _STRING = frozenset({247, 248, 254})

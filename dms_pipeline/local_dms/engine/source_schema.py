@@ -7,6 +7,7 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
+from dms_pipeline.local_dms.engine.source_labels import with_true_labels
 
 _SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 _TABLES = """
@@ -67,7 +68,8 @@ def read_tables(
     for table, estimate in tables.items():
         if table in columns:
             primary, unique = keys.get(table, ((), ()))
-            found[table] = SourceTable(table, tuple(columns[table]), primary, estimate, unique)
+            true = tuple(with_true_labels(connection, table, each) for each in columns[table])
+            found[table] = SourceTable(table, true, primary, estimate, unique)
     return found
 
 
