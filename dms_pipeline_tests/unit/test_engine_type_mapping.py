@@ -158,6 +158,7 @@ def test_unsupported_type_and_character_set_name_table_column_and_type():
         ("eucjpms", b"\x8f\xf4\xfe~", "黑~"), ("eucjpms", b"\x8f\xa2\xb7", "\uff5e"),
         ("dec8", b"\xd7", "Œ"), ("swe7", b"@[]", "ÉÄÅ"), ("armscii8", b"\xb2", "Ա"),
         ("geostd8", b"\xc0\xfd", "ა№"), ("keybcs2", b"\x80", "Č"), ("hp8", b"\xc5", "é"),
+        ("gb18030", b"\xa8\xbc", "ḿ"), ("gb18030", b"\x815\xf47", "\ue7c7"),
     ],
 )  # fmt: skip
 def test_every_character_set_is_converted_as_the_server_does(charset, raw, text):

@@ -35,7 +35,7 @@ _DIFFERENT: dict[str, dict[str, str]] = {
     "sjis": {"＼": "\\"},
     "ujis": {"＼": "\\"},
     "eucjpms": {"〜": "～", "‖": "∥", "−": "－", "¢": "￠", "£": "￡", "¬": "￢", "¦": "￤"},
-    "gb18030": {"\ue7c7": "ḿ"},
+    "gb18030": {"\ue7c7": "ḿ", "ḿ": "\ue7c7"},
     "swe7": dict(zip("@[\\]^`{|}~", "ÉÄÖÅÜéäöåü", strict=True)),
 }
 """What a codec makes of a code, and what the server makes of it."""
