@@ -30,6 +30,14 @@ _SIGNED_TARGETS = {2: "smallint", 9: "integer", 3: "integer"}
 _SAME_DECODING = (frozenset({1, 2, 3, 8, 9}), _TEXT - _STRING)
 """Types whose values mean the same when the column is widened or narrowed within the group."""
 
+_SEQUENCE = bytes([8, 8, 8, 8, 8, 8, 1, 8])
+"""The columns of the table in which MariaDB keeps a sequence, and logs every step of it."""
+
+
+def may_be_sequence(types: bytes) -> bool:
+    """Whether a table nobody knows can have been a sequence."""
+    return types == _SEQUENCE
+
 
 def misfit(table: PastTable, types: bytes, metadata: TableMetadata | None) -> str | None:
     """What shows that rows are not of these columns; None if nothing does."""

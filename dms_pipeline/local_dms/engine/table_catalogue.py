@@ -13,7 +13,7 @@ from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
 from dms_pipeline.local_dms.engine.column_layout import Layout
-from dms_pipeline.local_dms.engine.column_types import misfit, old_fractions
+from dms_pipeline.local_dms.engine.column_types import may_be_sequence, misfit, old_fractions
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column
@@ -113,6 +113,10 @@ class TableCatalogue:
     def forget(self, table: TableId, reason: str) -> None:
         """The table's definition is not known from here on."""
         self._unknown[table] = reason
+
+    def is_sequence(self, event: RowsEvent) -> bool:
+        """Whether rows are the steps of a sequence, which is no table of the source."""
+        return event.table not in self._past and may_be_sequence(event.column_types)
 
     def plan_for_rows(self, event: RowsEvent) -> TablePlan:
         """The plan that fits these rows.
