@@ -11,7 +11,7 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import ConfigError
+from dms_pipeline.errors import ConfigError, LoadError
 from dms_pipeline.local_dms.engine.column_layout import Layout
 from dms_pipeline.local_dms.engine.column_types import may_be_sequence, misfit, old_fractions
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
@@ -103,9 +103,19 @@ class TableCatalogue:
         return self.plans[table]
 
     def restrict(self, table: TableId, target_columns: Iterable[str]) -> None:
-        """Leave out what the target has no column for."""
+        """Leave out what the target has no column for.
+
+        Raises:
+            LoadError: the target lacks the table, or a column of its key.
+        """
         plan, known = self.plans[table], set(target_columns)
         missing = [c.source.name for c in plan.columns if c.target_name not in known]
+        needed = {column.target_name for column in plan.key_columns}
+        if not known or needed - known:
+            raise LoadError(
+                f"the target lacks table {plan.target_schema}.{plan.target_table}, or a column of"
+                " its key; run a full load of the table"
+            )
         if missing:
             logger.warning("table %s: the target lacks %s", table, ", ".join(missing))
             self.plans[table] = _without(plan, frozenset(missing))
