@@ -30,6 +30,7 @@ _SIGNED_TARGETS = {2: "smallint", 9: "integer", 3: "integer"}
 _SAME_DECODING = (frozenset({1, 2, 3, 8, 9}), _TEXT - _STRING)
 """Types whose values mean the same when the column is widened or narrowed within the group."""
 
+_HASH = bytes([8])
 _SEQUENCE = bytes([8, 8, 8, 8, 8, 8, 1, 8])
 """The columns of the table in which MariaDB keeps a sequence, and logs every step of it."""
 
@@ -42,9 +43,10 @@ def may_be_sequence(types: bytes) -> bool:
 def misfit(table: PastTable, types: bytes, metadata: TableMetadata | None) -> str | None:
     """What shows that rows are not of these columns; None if nothing does."""
     columns = table.source.columns
-    if len(types) != len(columns):
+    hidden = types[len(columns) :]
+    if len(types) < len(columns) or not _may_be_hashes(hidden, table.source.hidden_columns):
         return f"they have {len(types)} columns, and the table is known with {len(columns)}"
-    for place, (column, code) in enumerate(zip(columns, types, strict=True)):
+    for place, (column, code) in enumerate(zip(columns, types, strict=False)):
         if column.name in table.dropped_later:
             continue
         if column.name in table.retyped_later and (
@@ -56,6 +58,11 @@ def misfit(table: PastTable, types: bytes, metadata: TableMetadata | None) -> st
         if metadata is not None and (wrong := _contradiction(column, metadata, place)):
             return wrong
     return None
+
+
+def _may_be_hashes(types: bytes, most: int) -> bool:
+    """There are fewer in rows from before an index was added."""
+    return len(types) <= most and types == _HASH * len(types)
 
 
 def _fits(column: Column, code: int, *, retyped: bool) -> bool:
@@ -105,7 +112,7 @@ def _contradiction(column: Column, metadata: TableMetadata, place: int) -> str |
 
 def old_fractions(table: PastTable, types: bytes) -> str | None:
     """A column that keeps fractions of seconds in the format before MySQL 5.6."""
-    for column, code in zip(table.source.columns, types, strict=True):
+    for column, code in zip(table.source.columns, types, strict=False):
         if code in PRE_56_TEMPORAL_TYPES and column.fraction_digits:
             return column.name
     return None
