@@ -2,7 +2,10 @@
 
 import pytest
 
+from dms_pipeline.binlog.connection import ConnectionSettings
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
+from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline_tests.both_paths import BothPaths
 
 
@@ -143,6 +146,25 @@ def test_many_labels_beyond_u_ffff(paths):
     )
     assert found.column("e") == ["m2999😀", "m255😀", "m0😀"]
     assert found.column("s") == ["m63😀", "m0😀,m63😀", "m0😀,m62😀"]
+
+
+def test_labels_that_the_server_does_not_tell_are_warned_of(paths, source_server, caplog):
+    """Here, because the account may only write."""
+    paths.run(
+        "DROP TABLE IF EXISTS t",
+        "CREATE TABLE t (e enum('a','😀'), s set('why?'))",
+        "DROP USER IF EXISTS writer",
+        "CREATE USER writer IDENTIFIED BY 'writer'",
+        f"GRANT INSERT ON {paths.schema}.* TO writer",
+    )
+    settings = ConnectionSettings("127.0.0.1", source_server.port, "writer", "writer")
+    table = TableId(paths.schema, "t")
+    with settings.connect() as connection:
+        columns = read_tables(connection, {table: 0})[table].columns
+    paths.run("DROP USER writer")
+    assert [column.column_type for column in columns] == ["enum('a','?')", "set('why?')"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "table tc.t, column e: labels with a question mark" in caplog.text
 
 
 def test_labels_of_the_character_set_binary_are_utf8(paths, source_server):
