@@ -1,13 +1,18 @@
 """The body of a query event: a statement, its schema, and the session it ran in."""
 
+import codecs
 import zlib
 from dataclasses import dataclass
+from functools import cache
+from typing import Any
 
 from pymysql.charset import charset_by_id
 
 _FLAGS, _SQL_MODE, _CATALOG, _AUTO_INCREMENT, _CHARSETS, _CATALOG_WITHOUT_NUL = 0, 1, 2, 3, 4, 6
 # Written before the character sets, in this order; all others come after them.
 _SIZES = {_FLAGS: 4, _SQL_MODE: 8, _AUTO_INCREMENT: 4}
+_CODECS = {"ujis": "euc_jp", "eucjpms": "euc_jp", "macce": "mac_latin2", "hp8": "hp_roman8"}
+"""What Python calls otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,11 +57,14 @@ def _session(variables: bytes) -> tuple[int, str]:
     return sql_mode, "utf-8"
 
 
+@cache
 def _codec(collation: int) -> str:
     try:
-        return str(charset_by_id(collation).encoding)
-    except KeyError:
-        # Collations younger than the driver are all of utf8mb4.
+        charset: Any = charset_by_id(collation)
+        return codecs.lookup(_CODECS.get(charset.name, charset.encoding)).name
+    except (KeyError, LookupError):
+        # Collations younger than the driver are of utf8mb4, statements of `SET NAMES binary` hardly
+        # of anything else. The rest are single bytes that Python lacks; their ASCII is the same.
         return "utf-8"
 
 

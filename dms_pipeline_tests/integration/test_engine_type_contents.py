@@ -2,7 +2,10 @@
 
 import pytest
 
+from dms_pipeline.binlog.connection import ConnectionSettings
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
+from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline_tests.both_paths import BothPaths
 
 
@@ -114,6 +117,63 @@ def test_enum_of_more_than_255_members(paths):
     members = ",".join(f"'m{n}'" for n in range(300))
     found = paths.table(f"id int primary key, e enum({members})", [(1, "m299"), (2, "m0")])
     assert found.column("e") == ["m299", "m0"]
+
+
+FOUR_BYTE_SETS = ("utf8mb4", "utf16", "utf16le", "utf32", "gb18030")
+
+
+def test_labels_beyond_u_ffff_come_from_the_values(paths, source_server):
+    """Every description of the column has a question mark there."""
+    charsets = FOUR_BYTE_SETS[: -1 if source_server.program.is_mariadb else None]
+    columns = ", ".join(
+        f"e_{name} enum('?','a😀\\\\','it''s 𝄞') character set {name} not null,"
+        f" s_{name} set('a','?','😀') character set {name}"
+        for name in charsets
+    )
+    rows = [(number, *[number, number + 3] * len(charsets)) for number in (1, 2, 3)]
+    found = paths.table(f"id int primary key, {columns}", rows)
+    for name in charsets:
+        assert found.column(f"e_{name}") == ["?", "a😀\\", "it's 𝄞"]
+        assert found.column(f"s_{name}") == ["😀", "a,😀", "?,😀"]
+    assert found.plan.columns[1].mapping.target_type == "varchar(6)"
+
+
+def test_many_labels_beyond_u_ffff(paths):
+    enum, members = (",".join(f"'m{n}😀'" for n in range(count)) for count in (3000, 64))
+    found = paths.table(
+        f"id int primary key, e enum({enum}), s set({members})",
+        [(1, "m2999😀", "m63😀"), (2, "m255😀", "m0😀,m63😀"), (3, "m0😀", "m0😀,m62😀")],
+    )
+    assert found.column("e") == ["m2999😀", "m255😀", "m0😀"]
+    assert found.column("s") == ["m63😀", "m0😀,m63😀", "m0😀,m62😀"]
+
+
+def test_labels_that_the_server_does_not_tell_are_warned_of(paths, source_server, caplog):
+    """Here, because the account may only write."""
+    paths.run(
+        "DROP TABLE IF EXISTS t",
+        "CREATE TABLE t (e enum('a','😀'), s set('why?'))",
+        "DROP USER IF EXISTS writer",
+        "CREATE USER writer IDENTIFIED BY 'writer'",
+        f"GRANT INSERT ON {paths.schema}.* TO writer",
+    )
+    settings = ConnectionSettings("127.0.0.1", source_server.port, "writer", "writer")
+    table = TableId(paths.schema, "t")
+    with settings.connect() as connection:
+        columns = read_tables(connection, {table: 0})[table].columns
+    paths.run("DROP USER writer")
+    assert [column.column_type for column in columns] == ["enum('a','?')", "set('why?')"]
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "table tc.t, column e: labels with a question mark" in caplog.text
+
+
+def test_labels_of_the_character_set_binary_are_utf8(paths, source_server):
+    # MySQL takes ASCII labels only.
+    other, odd = ("é😀", b"\xff") if source_server.program.is_mariadb else ("b", b"c")
+    paths.run("SET character_set_connection = binary")
+    definition = f"id int primary key, e enum('a','{other}',0x%s) character set binary" % odd.hex()
+    found = paths.table(definition, [(1, 1), (2, 2), (3, None)])
+    assert found.column("e") == ["a", other, None]
 
 
 JSON_VALUES = [

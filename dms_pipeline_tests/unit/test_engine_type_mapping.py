@@ -16,8 +16,8 @@ from dms_pipeline.local_dms.engine.type_mapping.column_mapping import (
     TooLongError,
     UnfitValueError,
 )
+from dms_pipeline.local_dms.engine.type_mapping.labels import label_type, parse_labels
 from dms_pipeline.local_dms.engine.type_mapping.temporal import is_calendar_date
-from dms_pipeline.local_dms.engine.type_mapping.text import parse_labels
 
 TABLE = TableId("s", "t")
 
@@ -129,6 +129,7 @@ def test_stripped_binary_is_padded_again():
 )
 def test_labels_are_read_from_the_definition(column_type, labels):
     assert parse_labels(column_type) == labels
+    assert parse_labels(label_type("enum", labels)) == labels
 
 
 def test_enum_and_set_are_labels():
@@ -157,6 +158,7 @@ def test_unsupported_type_and_character_set_name_table_column_and_type():
         ("eucjpms", b"\x8f\xf4\xfe~", "黑~"), ("eucjpms", b"\x8f\xa2\xb7", "\uff5e"),
         ("dec8", b"\xd7", "Œ"), ("swe7", b"@[]", "ÉÄÅ"), ("armscii8", b"\xb2", "Ա"),
         ("geostd8", b"\xc0\xfd", "ა№"), ("keybcs2", b"\x80", "Č"), ("hp8", b"\xc5", "é"),
+        ("gb18030", b"\xa8\xbc", "ḿ"), ("gb18030", b"\x815\xf47", "\ue7c7"),
     ],
 )  # fmt: skip
 def test_every_character_set_is_converted_as_the_server_does(charset, raw, text):

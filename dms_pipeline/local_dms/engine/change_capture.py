@@ -177,6 +177,8 @@ class ChangeCapture:
     def _rows(self, event: RowsEvent) -> None:
         position = event.position or self._stream.position
         table = event.table
+        if self._catalogue.is_sequence(event):
+            return
         try:
             self._catalogue.plan_for_rows(event)
         except UnusableTableError as error:

@@ -12,7 +12,7 @@ from dms_pipeline.local_dms.engine.ddl_clauses import ColumnAdded, DefaultValue
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import escape
-from dms_pipeline.local_dms.engine.type_mapping.text import parse_labels
+from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
 
 _NUMBERS = frozenset({
     "tinyint", "smallint", "mediumint", "int", "bigint", "decimal", "float", "double", "year",

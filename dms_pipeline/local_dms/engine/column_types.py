@@ -9,7 +9,7 @@ from dms_pipeline.binlog.table_metadata import TableMetadata
 from dms_pipeline.local_dms.engine.column_layout import same_name
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.schema_history import PastTable
-from dms_pipeline.local_dms.engine.type_mapping.text import parse_labels
+from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
 
 _TEXT = frozenset({15, 140, 141, 249, 250, 251, 252, 253, 254})
 _STRING = frozenset({247, 248, 254})
@@ -30,13 +30,23 @@ _SIGNED_TARGETS = {2: "smallint", 9: "integer", 3: "integer"}
 _SAME_DECODING = (frozenset({1, 2, 3, 8, 9}), _TEXT - _STRING)
 """Types whose values mean the same when the column is widened or narrowed within the group."""
 
+_HASH = bytes([8])
+_SEQUENCE = bytes([8, 8, 8, 8, 8, 8, 1, 8])
+"""The columns of the table in which MariaDB keeps a sequence, and logs every step of it."""
+
+
+def may_be_sequence(types: bytes) -> bool:
+    """Whether a table nobody knows can have been a sequence."""
+    return types == _SEQUENCE
+
 
 def misfit(table: PastTable, types: bytes, metadata: TableMetadata | None) -> str | None:
     """What shows that rows are not of these columns; None if nothing does."""
     columns = table.source.columns
-    if len(types) != len(columns):
+    hidden = types[len(columns) :]
+    if len(types) < len(columns) or not _may_be_hashes(hidden, table.source.hidden_columns):
         return f"they have {len(types)} columns, and the table is known with {len(columns)}"
-    for place, (column, code) in enumerate(zip(columns, types, strict=True)):
+    for place, (column, code) in enumerate(zip(columns, types, strict=False)):
         if column.name in table.dropped_later:
             continue
         if column.name in table.retyped_later and (
@@ -48,6 +58,11 @@ def misfit(table: PastTable, types: bytes, metadata: TableMetadata | None) -> st
         if metadata is not None and (wrong := _contradiction(column, metadata, place)):
             return wrong
     return None
+
+
+def _may_be_hashes(types: bytes, most: int) -> bool:
+    """There are fewer in rows from before an index was added."""
+    return len(types) <= most and types == _HASH * len(types)
 
 
 def _fits(column: Column, code: int, *, retyped: bool) -> bool:
@@ -97,7 +112,7 @@ def _contradiction(column: Column, metadata: TableMetadata, place: int) -> str |
 
 def old_fractions(table: PastTable, types: bytes) -> str | None:
     """A column that keeps fractions of seconds in the format before MySQL 5.6."""
-    for column, code in zip(table.source.columns, types, strict=True):
+    for column, code in zip(table.source.columns, types, strict=False):
         if code in PRE_56_TEMPORAL_TYPES and column.fraction_digits:
             return column.name
     return None

@@ -14,6 +14,7 @@ from dms_pipeline.binlog.events import Row
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
+from dms_pipeline.local_dms.engine.source_names import quoted
 from dms_pipeline.local_dms.engine.type_mapping.catalogue import convert_column
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
 
@@ -142,11 +143,11 @@ def _compile(source: SourceTable, item: SourceFilter) -> tuple[str, Test]:
 
 
 def _compare(column: Column, comparison: _Comparison, condition: Condition) -> tuple[str, Test]:
-    quoted = "`" + column.name.replace("`", "``") + "`"
+    name = quoted(column.name)
     if condition.operator == "null":
-        return f"{quoted} IS NULL", lambda value: value is None
+        return f"{name} IS NULL", lambda value: value is None
     if condition.operator == "notnull":
-        return f"{quoted} IS NOT NULL", lambda value: value is not None
+        return f"{name} IS NOT NULL", lambda value: value is not None
     try:
         literals = [comparison.literal(text) for text in condition.operands]
         operands = [comparison.operand(text) for text in condition.operands]
@@ -155,7 +156,7 @@ def _compare(column: Column, comparison: _Comparison, condition: Condition) -> t
             f"a filter compares column {column.name}, type {column.column_type}, with"
             f" {condition.operands!r}, which is not a value of that type"
         ) from None
-    left = comparison.sql.format(quoted)
+    left = comparison.sql.format(name)
     statement, test = _operation(condition.operator, left, literals, operands)
     convert = comparison.value
 

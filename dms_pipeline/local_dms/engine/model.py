@@ -45,7 +45,8 @@ class SourceTable:
     """A base table of the source; ``primary_key`` holds column names in key order.
 
     ``unique_keys`` are the other indexes that tell every row from every other: unique, over whole
-    columns that are all NOT NULL; the shortest first.
+    columns that are all NOT NULL; the shortest first. ``hidden_columns`` is how many columns the
+    rows in the log may have behind those that can be seen.
     """
 
     table_id: TableId
@@ -53,6 +54,7 @@ class SourceTable:
     primary_key: tuple[str, ...]
     estimated_rows: int = 0
     unique_keys: tuple[tuple[str, ...], ...] = ()
+    hidden_columns: int = 0
 
 
 @dataclass(frozen=True, slots=True)

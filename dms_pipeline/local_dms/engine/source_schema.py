@@ -1,5 +1,6 @@
 """Reading the definitions of source tables from information_schema."""
 
+from collections import Counter
 from typing import Any
 
 from pymysql.connections import Connection
@@ -7,6 +8,7 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
+from dms_pipeline.local_dms.engine.source_labels import with_true_labels
 
 _SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 _TABLES = """
@@ -26,7 +28,7 @@ _COLUMNS = """
 """
 # A prefix (sub_part) or an expression (no column name) does not tell rows apart.
 _UNIQUE_INDEXES = """
-    SELECT table_schema, table_name, index_name, column_name, nullable, sub_part
+    SELECT table_schema, table_name, index_name, column_name, nullable, sub_part, index_type
     FROM information_schema.statistics
     WHERE non_unique = 0 AND table_schema IN %s
     ORDER BY table_schema, table_name, index_name, seq_in_index
@@ -62,12 +64,14 @@ def read_tables(
     columns: dict[TableId, list[Column]] = {}
     for schema, table, *column in _query(connection, _COLUMNS, (schemas,)):
         columns.setdefault(TableId(schema, table), []).append(_column(column))
-    keys = _keys(_query(connection, _UNIQUE_INDEXES, (schemas,)))
+    indexes = _query(connection, _UNIQUE_INDEXES, (schemas,))
+    keys, hashes = _keys(indexes), _hash_counts(indexes)
     found = {}
     for table, estimate in tables.items():
         if table in columns:
             primary, unique = keys.get(table, ((), ()))
-            found[table] = SourceTable(table, tuple(columns[table]), primary, estimate, unique)
+            true = tuple(with_true_labels(connection, table, each) for each in columns[table])
+            found[table] = SourceTable(table, true, primary, estimate, unique, hashes[table])
     return found
 
 
@@ -75,7 +79,7 @@ def _keys(rows: list[tuple[Any, ...]]) -> dict[TableId, tuple[Names, tuple[Names
     """Per table its primary key, and its other unique keys over whole columns without NULL."""
     indexes: dict[TableId, dict[str, list[str]]] = {}
     unusable = set()
-    for schema, table, index, column, nullable, prefix in rows:
+    for schema, table, index, column, nullable, prefix, _ in rows:
         table_id = TableId(schema, table)
         indexes.setdefault(table_id, {}).setdefault(index, []).append(column)
         if index != _PRIMARY and (nullable == "YES" or prefix is not None or column is None):
@@ -86,6 +90,15 @@ def _keys(rows: list[tuple[Any, ...]]) -> dict[TableId, tuple[Names, tuple[Names
         unique = [tuple(columns) for i, columns in named.items() if (table_id, i) not in unusable]
         keys[table_id] = primary, tuple(sorted(unique, key=lambda names: (len(names), names)))
     return keys
+
+
+def _hash_counts(rows: list[tuple[Any, ...]]) -> Counter[TableId]:
+    """Per table its indexes of hashes: those of MariaDB over long columns are columns themselves.
+
+    Those of MEMORY tables are not, and are counted all the same.
+    """
+    hashes = {(TableId(row[0], row[1]), row[2]) for row in rows if row[-1] == "HASH"}
+    return Counter(table for table, _ in hashes)
 
 
 def _column(row: list[Any]) -> Column:

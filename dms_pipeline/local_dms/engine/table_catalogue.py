@@ -11,9 +11,9 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import ConfigError
+from dms_pipeline.errors import ConfigError, LoadError
 from dms_pipeline.local_dms.engine.column_layout import Layout
-from dms_pipeline.local_dms.engine.column_types import misfit, old_fractions
+from dms_pipeline.local_dms.engine.column_types import may_be_sequence, misfit, old_fractions
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column
@@ -103,9 +103,19 @@ class TableCatalogue:
         return self.plans[table]
 
     def restrict(self, table: TableId, target_columns: Iterable[str]) -> None:
-        """Leave out what the target has no column for."""
+        """Leave out what the target has no column for.
+
+        Raises:
+            LoadError: the target lacks the table, or a column of its key.
+        """
         plan, known = self.plans[table], set(target_columns)
         missing = [c.source.name for c in plan.columns if c.target_name not in known]
+        needed = {column.target_name for column in plan.key_columns}
+        if not known or needed - known:
+            raise LoadError(
+                f"the target lacks table {plan.target_schema}.{plan.target_table}, or a column of"
+                " its key; run a full load of the table"
+            )
         if missing:
             logger.warning("table %s: the target lacks %s", table, ", ".join(missing))
             self.plans[table] = _without(plan, frozenset(missing))
@@ -113,6 +123,10 @@ class TableCatalogue:
     def forget(self, table: TableId, reason: str) -> None:
         """The table's definition is not known from here on."""
         self._unknown[table] = reason
+
+    def is_sequence(self, event: RowsEvent) -> bool:
+        """Whether rows are the steps of a sequence, which is no table of the source."""
+        return event.table not in self._past and may_be_sequence(event.column_types)
 
     def plan_for_rows(self, event: RowsEvent) -> TablePlan:
         """The plan that fits these rows.

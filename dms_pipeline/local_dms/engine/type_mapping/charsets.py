@@ -15,7 +15,8 @@ from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValue
 
 Decoder = Callable[[bytes], str]
 
-_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii"})
+# Only ENUM and SET have text of the character set binary: labels, as the client wrote them.
+_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii", "binary"})
 _CODECS = {
     "ucs2": "utf-16-be", "utf16": "utf-16-be", "utf16le": "utf-16-le", "utf32": "utf-32-be",
     "latin2": "iso8859-2", "latin5": "iso8859-9", "latin7": "iso8859-13", "greek": "iso8859-7",
@@ -34,7 +35,7 @@ _DIFFERENT: dict[str, dict[str, str]] = {
     "sjis": {"＼": "\\"},
     "ujis": {"＼": "\\"},
     "eucjpms": {"〜": "～", "‖": "∥", "−": "－", "¢": "￠", "£": "￡", "¬": "￢", "¦": "￤"},
-    "gb18030": {"\ue7c7": "ḿ"},
+    "gb18030": {"\ue7c7": "ḿ", "ḿ": "\ue7c7"},
     "swe7": dict(zip("@[\\]^`{|}~", "ÉÄÖÅÜéäöåü", strict=True)),
 }
 """What a codec makes of a code, and what the server makes of it."""

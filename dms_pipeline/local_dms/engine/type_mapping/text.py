@@ -4,19 +4,14 @@ Both paths see text in the column's own character set: the binary log stores it 
 load asks the server not to convert. Hence one converter does for both.
 """
 
-import logging
-import re
 from collections.abc import Callable
 
 from dms_pipeline.binlog.json_binary import json_text
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.type_mapping.charsets import is_utf8, text_decoder
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion, UnfitValueError
+from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
 
-logger = logging.getLogger(__name__)
-
-_FOUR_BYTE_SETS = frozenset({"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"})
-_ESCAPES = {"n": "\n", "r": "\r", "0": "\0", "t": "\t", "Z": "\x1a"}
 _LARGEST_VARCHAR = 65535
 _LARGEST_EXACT_VARCHAR = 21845
 _LOBS = frozenset({"mediumtext", "longtext"})
@@ -73,11 +68,11 @@ def map_json(column: Column) -> Conversion:
 
 def map_enum(column: Column) -> Conversion:
     """The label; index 0 is the empty text that MySQL stores for an invalid value."""
-    labels = _labels(column)
-    plain = [b"", *(label.encode() for label in labels)]
+    labels = parse_labels(column.column_type)
+    plain = [b"", *map(_label, labels)]
 
     def from_binlog(value: int) -> bytes:
-        return _without_nul(plain[value])
+        return _checked_utf8(plain[value])
 
     target_type = f"varchar({max(1, *map(len, labels))})"
     return Conversion("text", target_type, _converter(column.charset), from_binlog)
@@ -85,36 +80,17 @@ def map_enum(column: Column) -> Conversion:
 
 def map_set(column: Column) -> Conversion:
     """The labels that are set, with commas between, in the order of the definition."""
-    labels = _labels(column)
+    labels = parse_labels(column.column_type)
+    plain = [*map(_label, labels)]
 
     def from_binlog(value: int) -> bytes:
-        chosen = (label for bit, label in enumerate(labels) if value >> bit & 1)
-        return _without_nul(",".join(chosen).encode())
+        chosen = (label for bit, label in enumerate(plain) if value >> bit & 1)
+        return _checked_utf8(b",".join(chosen))
 
     target_type = f"varchar({max(1, len(','.join(labels)))})"
     return Conversion("text", target_type, _converter(column.charset), from_binlog)
 
 
-def _labels(column: Column) -> list[str]:
-    labels = parse_labels(column.column_type)
-    if column.charset in _FOUR_BYTE_SETS and any("?" in label for label in labels):
-        logger.warning(
-            "column %s has a label with a question mark: servers also show one for a character"
-            " beyond U+FFFF, and then captured changes hold the question mark",
-            column.name,
-        )
-    return labels
-
-
-def parse_labels(column_type: str) -> list[str]:
-    """The labels out of ``enum('a','it''s')``, where quotes are doubled and controls escaped."""
-    labels = re.findall(r"'((?:''|\\.|[^'\\])*)'", column_type, re.DOTALL)
-    return [
-        re.sub(
-            r"''|\\(.)",
-            lambda found: "'" if found[1] is None else _ESCAPES.get(found[1], found[1]),
-            label,
-            flags=re.DOTALL,
-        )
-        for label in labels
-    ]
+def _label(label: str) -> bytes:
+    """The bytes of a label; those of the character set ``binary`` need not be UTF-8."""
+    return label.encode(errors="surrogateescape")

@@ -1,0 +1,93 @@
+"""The true labels of ENUM and SET columns, for where the server describes them with question marks.
+
+Servers keep descriptions in three-byte UTF-8 and show a question mark for a character beyond
+U+FFFF. Values they show truly. So a label is asked for as a value, by its number: the later
+rows of a recursive query are stored in the types of the first, and MariaDB has variables of a
+column's type. Neither reads a row of the table or needs a right but SELECT.
+"""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pymysql
+from pymysql.connections import Connection
+from pymysql.constants import ER
+
+from dms_pipeline.binlog.connection import describe_error
+from dms_pipeline.binlog.snapshot import is_mariadb
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.source_names import quoted
+from dms_pipeline.local_dms.engine.type_mapping.labels import label_type, parse_labels
+
+logger = logging.getLogger(__name__)
+
+_FOUR_BYTE_SETS = frozenset({"utf8mb4", "utf16", "utf16le", "utf32", "gb18030", "binary"})
+# The server is older than MySQL 8 or MariaDB 10.3, the table was altered or dropped meanwhile, or
+# the account may not read it.
+_UNANSWERED = frozenset({
+    ER.PARSE_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.TABLEACCESS_DENIED_ERROR,
+    ER.COLUMNACCESS_DENIED_ERROR,
+})  # fmt: skip
+_BY_RECURSION = """
+    WITH RECURSIVE labels (label, is_wanted) AS (
+        SELECT {column}, 0 FROM {table} WHERE FALSE
+        UNION ALL SELECT NULL, 0
+        UNION ALL SELECT {number}, 1 FROM labels WHERE NOT is_wanted
+    ) SELECT label FROM labels WHERE is_wanted
+"""
+# MariaDB keeps only eight members of a SET in such a query. For an ENUM the variable is slow: its
+# declaration takes time by the square of the members.
+_BY_VARIABLE = (
+    "BEGIN NOT ATOMIC DECLARE label TYPE OF {table}.{column} DEFAULT {number}; SELECT label; END"
+)
+
+
+def with_true_labels(connection: "Connection[Any]", table: TableId, column: Column) -> Column:
+    """The column, its type written with the labels that its values have."""
+    if column.data_type not in ("enum", "set") or column.charset not in _FOUR_BYTE_SETS:
+        return column
+    labels = parse_labels(column.column_type)
+    doubtful = [place for place, label in enumerate(labels) if "?" in label]
+    if not doubtful:
+        return column
+    try:
+        true_labels = _ask(connection, table, column, doubtful)
+    except pymysql.MySQLError as error:
+        if error.args[0] not in _UNANSWERED:
+            raise
+        logger.warning(
+            "table %s, column %s: labels with a question mark may have another character there,"
+            " which the server does not tell (%s); captured changes have the question mark",
+            table,
+            column.name,
+            describe_error(error),
+        )
+        return column
+    for place, label in true_labels.items():
+        labels[place] = label
+    return replace(column, column_type=label_type(column.data_type, labels))
+
+
+def _ask(
+    connection: "Connection[Any]", table: TableId, column: Column, places: list[int]
+) -> dict[int, str]:
+    is_set = column.data_type == "set"
+    statement = _BY_VARIABLE if is_set and is_mariadb(connection) else _BY_RECURSION
+    names = {
+        "column": quoted(column.name),
+        "table": f"{quoted(table.schema)}.{quoted(table.table)}",
+    }
+    labels = {}
+    with connection.cursor() as cursor:
+        for place in places:
+            number = 1 << place if is_set else place + 1
+            cursor.execute(statement.format(number=number, **names))
+            labels[place] = _text(cursor.fetchone()[0])
+    return labels
+
+
+def _text(label: str | bytes) -> str:
+    """Labels of the character set ``binary`` may be anything; what is no UTF-8 is kept as it is."""
+    return label if isinstance(label, str) else label.decode(errors="surrogateescape")

@@ -1,0 +1,5 @@
+"""Names in statements for the source."""
+
+
+def quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
