@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from botocore.exceptions import ClientError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 StartType = Literal["start-replication", "resume-processing", "reload-target"]
 MigrationType = Literal["full-load", "cdc", "full-load-and-cdc"]
 _NOT_FOUND = "ResourceNotFoundFault"
+_errors = partial(aws_errors, "dms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +127,7 @@ class DmsClient:
             optional["ReplicationSubnetGroupIdentifier"] = subnet_group
         if security_groups:
             optional["VpcSecurityGroupIds"] = list(security_groups)
-        with aws_errors(f"CreateReplicationInstance {identifier}"), _there_is_fine():
+        with _errors(f"CreateReplicationInstance {identifier}"), _there_is_fine():
             self._client.create_replication_instance(
                 ReplicationInstanceIdentifier=identifier,
                 ReplicationInstanceClass=instance_class,
@@ -139,7 +141,7 @@ class DmsClient:
             )
 
     def delete_instance(self, instance: ReplicationInstance) -> None:
-        with aws_errors(f"DeleteReplicationInstance {instance.identifier}"), _gone_is_fine():
+        with _errors(f"DeleteReplicationInstance {instance.identifier}"), _gone_is_fine():
             self._client.delete_replication_instance(ReplicationInstanceArn=instance.arn)
 
     def find_endpoint(self, identifier: str) -> Endpoint | None:
@@ -164,7 +166,7 @@ class DmsClient:
             **settings,
         }
         present = self._find("describe_endpoints", "Endpoints", ("endpoint-id", identifier))
-        with aws_errors(f"the endpoint {identifier}"):
+        with _errors(f"the endpoint {identifier}"):
             if present is None:
                 self._client.create_endpoint(**request)
                 return
@@ -177,7 +179,7 @@ class DmsClient:
 
     def test_connection(self, instance: ReplicationInstance, endpoint: Endpoint) -> None:
         subject = f"TestConnection of {endpoint.identifier} from {instance.identifier}"
-        with aws_errors(subject):
+        with _errors(subject):
             self._client.test_connection(
                 ReplicationInstanceArn=instance.arn, EndpointArn=endpoint.arn
             )
@@ -220,7 +222,7 @@ class DmsClient:
     ) -> None:
         """A task that is there already is left as it is, like an instance."""
         optional = {"CdcStartPosition": cdc_start_position} if cdc_start_position else {}
-        with aws_errors(f"CreateReplicationTask {identifier}"), _there_is_fine():
+        with _errors(f"CreateReplicationTask {identifier}"), _there_is_fine():
             self._client.create_replication_task(
                 ReplicationTaskIdentifier=identifier,
                 ReplicationInstanceArn=instance.arn,
@@ -237,21 +239,21 @@ class DmsClient:
         self, task: ReplicationTask, start_type: StartType, *, cdc_stop_position: str | None
     ) -> None:
         optional = {"CdcStopPosition": cdc_stop_position} if cdc_stop_position else {}
-        with aws_errors(f"StartReplicationTask {task.identifier} ({start_type})"):
+        with _errors(f"StartReplicationTask {task.identifier} ({start_type})"):
             self._client.start_replication_task(
                 ReplicationTaskArn=task.arn, StartReplicationTaskType=start_type, **optional
             )
 
     def stop_task(self, task: ReplicationTask) -> None:
-        with aws_errors(f"StopReplicationTask {task.identifier}"):
+        with _errors(f"StopReplicationTask {task.identifier}"):
             self._client.stop_replication_task(ReplicationTaskArn=task.arn)
 
     def delete_task(self, task: ReplicationTask) -> None:
-        with aws_errors(f"DeleteReplicationTask {task.identifier}"), _gone_is_fine():
+        with _errors(f"DeleteReplicationTask {task.identifier}"), _gone_is_fine():
             self._client.delete_replication_task(ReplicationTaskArn=task.arn)
 
     def table_statistics(self, task: ReplicationTask) -> tuple[TableStatistics, ...]:
-        with aws_errors(f"DescribeTableStatistics of {task.identifier}"):
+        with _errors(f"DescribeTableStatistics of {task.identifier}"):
             pages = self._client.get_paginator("describe_table_statistics").paginate(
                 ReplicationTaskArn=task.arn, PaginationConfig={"PageSize": 500}
             )
@@ -259,11 +261,11 @@ class DmsClient:
 
     def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         """Sets these tags, leaving others as they are."""
-        with aws_errors(f"AddTagsToResource {arn}"):
+        with _errors(f"AddTagsToResource {arn}"):
             self._client.add_tags_to_resource(ResourceArn=arn, Tags=_tag_list(tags))
 
     def tags(self, arn: str) -> dict[str, str]:
-        with aws_errors(f"ListTagsForResource {arn}"):
+        with _errors(f"ListTagsForResource {arn}"):
             response = self._client.list_tags_for_resource(ResourceArn=arn)
         return {tag["Key"]: tag.get("Value", "") for tag in response["TagList"]}
 
@@ -280,7 +282,7 @@ class DmsClient:
     ) -> list[dict[str, Any]]:
         """DMS raises a fault, rather than answer an empty list, when a filter matches nothing."""
         name, value = name_is
-        with aws_errors(f"{operation} {value}"):
+        with _errors(f"{self._client.meta.method_to_api_mapping[operation]} of {value}"):
             try:
                 response = getattr(self._client, operation)(
                     Filters=[{"Name": name, "Values": [value]}], **more
