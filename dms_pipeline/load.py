@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from dms_pipeline.aws.dms import (
@@ -94,16 +95,20 @@ class Load:
         if self.is_recorded:
             return
         self.lease.take()
+        endpoints = {endpoint.identifier: endpoint for endpoint in self._endpoints()}
         instance = self.objects.instance()
-        for endpoint in self._endpoints():
-            failure = self.objects.await_connection(instance, endpoint)
-            if failure:
-                self.objects.delete_instance()
-                self.lease.release()
-                raise LoadError(
-                    f"DMS cannot connect to the {endpoint.kind} endpoint {endpoint.identifier}: "
-                    f"{failure}. Correct the endpoint and run again; the instance was deleted."
-                )
+        failures = self.objects.test_connections(instance, tuple(endpoints.values()))
+        if failures:
+            self.objects.delete_instance()
+            self.lease.release()
+            named = "; ".join(
+                f"the {endpoints[name].kind} endpoint {name}: {failure.rstrip('. ')}"
+                for name, failure in failures.items()
+            )
+            raise LoadError(
+                f"DMS cannot connect to {named}. Correct the endpoint, its database or the network "
+                "between, and run again; the instance was deleted."
+            )
 
     def create_task(self, migration_type: MigrationType) -> None:
         """Leaves a task of this run, ready to load from the checkpoint on, or already started."""
@@ -198,7 +203,8 @@ class Load:
         self.objects.say(
             f"creating the replication instance {self.objects.identifier} ({instance_class})"
         )
-        self.objects.dms.create_instance(
+        create = partial(
+            self.objects.dms.create_instance,
             self.objects.identifier,
             instance_class=instance_class,
             allocated_storage_gb=config.allocated_storage_gb,
@@ -208,6 +214,7 @@ class Load:
             security_groups=config.security_groups,
             tags={**self._tags(), "mode": config.mode},
         )
+        self.objects.with_role(create)
 
     def _create_task(self, migration_type: MigrationType) -> None:
         source, target = self._endpoints()
@@ -220,7 +227,8 @@ class Load:
         self.objects.say(
             f"creating the replication task {self.objects.identifier} ({migration_type})"
         )
-        self.objects.dms.create_task(
+        create = partial(
+            self.objects.dms.create_task,
             self.objects.identifier,
             instance=self.objects.instance(),
             source=source,
@@ -231,6 +239,7 @@ class Load:
             cdc_start_position=start,
             tags=self._tags(),
         )
+        self.objects.with_role(create)
 
     def _source_end(self, source: MySQLSource) -> BinlogPosition:
         """Where the source ended when this run first started its task, in whichever try."""
