@@ -21,6 +21,7 @@ from dms_pipeline.resources.aws_session import AwsSession, LocalAwsSession
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
 from dms_pipeline.resources.load_metrics import LoadMetricsResource
+from dms_pipeline.resources.load_resources import LoadResources
 from dms_pipeline.resources.notifier import NotifierResource
 from dms_pipeline.resources.source import SourceResource
 from dms_pipeline.resources.target import TargetResource
@@ -63,7 +64,7 @@ class Deployment:
 
     def resources(self) -> dict[str, Any]:
         """Dagster's resources by the names that ops and checks ask for."""
-        return {
+        systems = {
             "dms": self.dms(),
             "checkpoints": self.checkpoints(),
             "load_metrics": self.load_metrics(),
@@ -71,6 +72,7 @@ class Deployment:
             "source": self.source(),
             "target": self.target(),
         }
+        return {**systems, "on": LoadResources(**systems)}
 
 
 def deployment(environment: Mapping[str, str] = os.environ) -> Deployment:
