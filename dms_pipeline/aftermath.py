@@ -51,7 +51,12 @@ class Aftermath:
             # The mail may be all that anybody sees of the failure; it is sent whatever else fails.
             left = unknown_left(self.pipeline.name, str(error))
         mail = failure_mail(
-            pipeline=self.pipeline.name, job=job, run_id=run_id, reason=reason, left=left
+            pipeline=self.pipeline.name,
+            job=job,
+            run_id=run_id,
+            reason=reason,
+            left=left,
+            link=self.notifier.link(run_id),
         )
         self._mail(mail)
 

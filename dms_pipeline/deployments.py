@@ -7,6 +7,7 @@ DAGSTER_HOME              Dagster's own; default for the command line: dagster i
 DMS_CHECKPOINT_TABLE      DynamoDB table of the checkpoints; default: dms_load_checkpoints
 DMS_METRICS_TABLE         DynamoDB table of the metrics; default: dms_load_cdc_metrics
 DMS_NOTIFICATION_TOPIC    SNS topic, name or ARN; default: dms-pipeline
+DMS_PIPELINE_DAGSTER_URL  where Dagster's UI is (https://...), for links in mails; default: no links
 DMS_POLL_INTERVAL_S, DMS_DRAIN_WINDOW_S    how patiently a load waits; default: the deployment's
 """
 
@@ -39,6 +40,7 @@ class Deployment:
     checkpoint_table: str
     metrics_table: str
     topic: str
+    dagster_url: str
     poll_interval_s: float
     drain_window_s: int
 
@@ -49,7 +51,7 @@ class Deployment:
         return LoadMetricsResource(aws=self.aws, table_name=self.metrics_table)
 
     def notifier(self) -> NotifierResource:
-        return NotifierResource(aws=self.aws, topic=self.topic)
+        return NotifierResource(aws=self.aws, topic=self.topic, dagster_url=self.dagster_url)
 
     def dms(self) -> DmsResource:
         return DmsResource(
@@ -96,6 +98,7 @@ def deployment(environment: Mapping[str, str] = os.environ) -> Deployment:
         checkpoint_table=environment.get("DMS_CHECKPOINT_TABLE", "dms_load_checkpoints"),
         metrics_table=environment.get("DMS_METRICS_TABLE", "dms_load_cdc_metrics"),
         topic=environment.get("DMS_NOTIFICATION_TOPIC", "dms-pipeline"),
+        dagster_url=environment.get("DMS_PIPELINE_DAGSTER_URL", ""),
         poll_interval_s=_number(environment, "DMS_POLL_INTERVAL_S", 0.1 if is_local else 15.0),
         drain_window_s=int(_number(environment, "DMS_DRAIN_WINDOW_S", 1 if is_local else 90)),
     )

@@ -146,7 +146,8 @@ class _Steps:
     def notify(self, context: OpExecutionContext, on: LoadResources) -> None:
         """Mail what was loaded and what it cost."""
         record, loads, run = self._recorded(context, on)
-        mail = success_mail(record, loads, run, run_id=context.run.run_id)
+        run_id = context.run.run_id
+        mail = success_mail(record, loads, run, run_id=run_id, link=on.notifier.link(run_id))
         on.notifier.notify(subject=mail.subject, message=mail.text)
         context.log.info(f"mailed: {mail.subject}")
 
