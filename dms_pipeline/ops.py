@@ -206,8 +206,9 @@ def _metadata(load: LoadRecord, record: CheckpointRecord, run: RunRecord | None)
             "dms/task_active_seconds": round(run.active_s, 1),
             "dms/idle_share": round(run.idle_share, 3),
         }
-        if run.cost_usd is not None:
+        if run.cost_usd is not None and run.always_on_usd_per_day is not None:
             costs["dms/cost_usd"] = round(run.cost_usd, 4)
+            costs["dms/always_on_usd_per_day"] = round(run.always_on_usd_per_day, 2)
     if record.behind:
         costs["dms/behind"] = record.behind
     return {

@@ -154,13 +154,10 @@ def _cost_lines(run: RunRecord) -> list[str]:
         f"Billed      {_duration(run.billed_s)} of {run.instance_class}, "
         f"{run.idle_share:.0%} of it with no task active"
     )
-    if run.cost_usd is None or run.price_per_hour_usd is None:
+    if run.cost_usd is None:
         return [billed]
-    always_on = run.price_per_hour_usd * 24
-    return [
-        billed,
-        f"Cost        {run.cost_usd:.4f} USD; always on, it would be {always_on:.2f} USD a day",
-    ]
+    always_on = f"{run.always_on_usd_per_day:.2f} USD a day"
+    return [billed, f"Cost        {run.cost_usd:.4f} USD; always on, it would be {always_on}"]
 
 
 def _duration(seconds: float) -> str:

@@ -113,8 +113,9 @@ class DmsClient:
         allocated_storage_gb: int,
         engine_version: str,
         multi_az: bool,
-        subnet_group: str | None,
-        security_groups: tuple[str, ...],
+        subnet_group: str | None = None,
+        security_groups: tuple[str, ...] = (),
+        kms_key_id: str | None = None,
         tags: Mapping[str, str],
     ) -> None:
         """Never publicly accessible: AWS's own default is a public address.
@@ -125,6 +126,8 @@ class DmsClient:
         optional: dict[str, Any] = {}
         if subnet_group:
             optional["ReplicationSubnetGroupIdentifier"] = subnet_group
+        if kms_key_id:
+            optional["KmsKeyId"] = kms_key_id
         if security_groups:
             optional["VpcSecurityGroupIds"] = list(security_groups)
         with _errors(f"CreateReplicationInstance {identifier}"), _there_is_fine():

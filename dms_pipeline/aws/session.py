@@ -8,7 +8,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
 from dms_pipeline.aws.remedies import EXPIRED, ROLE_DENIED, remedy_of_failure, remedy_of_refusal
 from dms_pipeline.errors import AwsError, RoleError
@@ -65,7 +65,9 @@ def aws_errors(service: str, action: str) -> Iterator[None]:
     except ClientError as error:
         raise _refusal(service, action, error) from error
     except BotoCoreError as error:
-        text = _sentences(f"AWS could not be asked for {action}: {error}", remedy_of_failure(error))
+        is_silence = isinstance(error, ConnectionError | HTTPClientError)
+        failed = "did not answer" if is_silence else "could not be asked for"
+        text = _sentences(f"AWS {failed} {action}: {error}", remedy_of_failure(error))
         raise AwsError(text) from error
 
 

@@ -50,8 +50,6 @@ def _create_instance(access: AwsAccess) -> None:
         allocated_storage_gb=50,
         engine_version="3.5.4",
         multi_az=False,
-        subnet_group=None,
-        security_groups=(),
         tags={},
     )
 
@@ -192,9 +190,12 @@ def test_throttled_call_is_repeated_by_every_client(access):
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"endpoint_url": "http://127.0.0.1:9"}, "does not run; start it with `dms-pipeline local"),
-        ({"endpoint_url": "http://nowhere.invalid"}, "has a network, DNS and a way to AWS"),
-        ({"region": None}, "Set AWS_DEFAULT_REGION"),
+        (
+            {"endpoint_url": "http://127.0.0.1:9"},
+            "did not answer.*does not run; start it with `dms-pipeline local",
+        ),
+        ({"endpoint_url": "http://nowhere.invalid"}, "did not answer.*has a network, DNS"),
+        ({"region": None}, "could not be asked for a client.*Set AWS_DEFAULT_REGION"),
         ({"profile": "nobody"}, "Correct AWS_PROFILE"),
         ({"access_key_id": None, "secret_access_key": None}, "Give this process a role"),
     ],
@@ -208,9 +209,8 @@ def test_call_that_cannot_be_made_says_what_is_missing(
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
         monkeypatch.setenv(name, str(tmp_path / "none"))
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
-    with pytest.raises(AwsError, match="AWS could not be asked for .*") as raised:
+    with pytest.raises(AwsError, match=said):
         _find_instance(replace(access, **changes))
-    assert said in str(raised.value)
 
 
 def test_renewed_credentials_are_read_after_the_old_ones_expired(access, monkeypatch, tmp_path):
