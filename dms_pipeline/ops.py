@@ -92,9 +92,10 @@ class _Steps:
                 migration_type=config.migration_type.value,
                 reload=config.reload,
                 checkpoint=load.checkpoints.latest(self.pipeline.name),
+                lease=load.lease,
                 objects=load.objects,
-                source=on.source.database(self.pipeline.source.secret),
-                target=on.target.database(self.pipeline.target.secret),
+                source=partial(on.source.database, self.pipeline.source.secret),
+                target=partial(on.target.database, self.pipeline.target.secret),
             ).run()
         except DmsPipelineError:
             # Nothing was created: the next run need not wait for this one's lease to end.

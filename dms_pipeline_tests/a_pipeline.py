@@ -78,6 +78,10 @@ class FakeTarget(PostgresTarget):
     schemas: tuple[str, ...] = ()
     may_create: bool = True
     exceptions: tuple[ApplyException, ...] = ()
+    may_not: tuple[str, ...] = ()
+
+    def denied(self, tables: Any, *, recreated: bool) -> tuple[str, ...]:
+        return self.may_not
 
     def apply_exceptions(self, task_name: str, *, schema: str) -> tuple[ApplyException, ...]:
         return self.exceptions
