@@ -54,10 +54,7 @@ class Aftermath:
         except DmsPipelineError as error:
             # The mail may be all that anybody sees of the failure; it is sent whatever else fails.
             left = unknown_left(self.pipeline.name, str(error))
-        mail = failure_mail(
-            pipeline=self.pipeline.name, job=job, run_id=run_id, reason=reason, left=left
-        )
-        self._mail(mail)
+        self._mail_failure(job, run_id, reason, left)
 
     def cleanup_failed(self, *, job: str, run_id: str, reason: str) -> None:
         """Mails that a clean-up failed: what it was to remove is billed on."""
@@ -68,10 +65,7 @@ class Aftermath:
             left = remaining_after_cleanup(self.pipeline.name, there)
         except DmsPipelineError as error:
             left = unknown_left(self.pipeline.name, str(error))
-        mail = failure_mail(
-            pipeline=self.pipeline.name, job=job, run_id=run_id, reason=reason, left=left
-        )
-        self._mail(mail)
+        self._mail_failure(job, run_id, reason, left)
 
     def clean_up(self) -> None:
         """Leaves no instance, no task and no lease, whoever made them. The checkpoint stays."""
@@ -142,6 +136,17 @@ class Aftermath:
             words = f"replication instance {identifier} ({instance.instance_class})"
             found.append((words, instance.arn, dms.tags(instance.arn)))
         return found
+
+    def _mail_failure(self, job: str, run_id: str, reason: str, left: list[str]) -> None:
+        mail = failure_mail(
+            pipeline=self.pipeline.name,
+            job=job,
+            run_id=run_id,
+            reason=reason,
+            left=left,
+            link=self.notifier.link(run_id),
+        )
+        self._mail(mail)
 
     def _mail(self, mail: Mail) -> None:
         self.notifier.notify(subject=mail.subject, message=mail.text)

@@ -7,6 +7,7 @@ DAGSTER_HOME              Dagster's own; default for the command line: dagster i
 DMS_CHECKPOINT_TABLE      DynamoDB table of the checkpoints; default: dms_load_checkpoints
 DMS_METRICS_TABLE         DynamoDB table of the metrics; default: dms_load_cdc_metrics
 DMS_NOTIFICATION_TOPIC    SNS topic, name or ARN; default: dms-pipeline
+DMS_PIPELINE_DAGSTER_URL  where Dagster's UI is (https://...), for links in mails; default: no links
 DMS_POLL_INTERVAL_S, DMS_DRAIN_WINDOW_S    how patiently a load waits; default: the deployment's
 """
 
@@ -21,6 +22,7 @@ from dms_pipeline.resources.aws_session import AwsSession, LocalAwsSession
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
 from dms_pipeline.resources.load_metrics import LoadMetricsResource
+from dms_pipeline.resources.load_resources import LoadResources
 from dms_pipeline.resources.notifier import NotifierResource
 from dms_pipeline.resources.source import SourceResource
 from dms_pipeline.resources.target import TargetResource
@@ -38,6 +40,7 @@ class Deployment:
     checkpoint_table: str
     metrics_table: str
     topic: str
+    dagster_url: str
     poll_interval_s: float
     drain_window_s: int
 
@@ -48,7 +51,7 @@ class Deployment:
         return LoadMetricsResource(aws=self.aws, table_name=self.metrics_table)
 
     def notifier(self) -> NotifierResource:
-        return NotifierResource(aws=self.aws, topic=self.topic)
+        return NotifierResource(aws=self.aws, topic=self.topic, dagster_url=self.dagster_url)
 
     def dms(self) -> DmsResource:
         return DmsResource(
@@ -63,7 +66,7 @@ class Deployment:
 
     def resources(self) -> dict[str, Any]:
         """Dagster's resources by the names that ops and checks ask for."""
-        return {
+        systems = {
             "dms": self.dms(),
             "checkpoints": self.checkpoints(),
             "load_metrics": self.load_metrics(),
@@ -71,6 +74,7 @@ class Deployment:
             "source": self.source(),
             "target": self.target(),
         }
+        return {**systems, "on": LoadResources(**systems)}
 
 
 def deployment(environment: Mapping[str, str] = os.environ) -> Deployment:
@@ -94,6 +98,7 @@ def deployment(environment: Mapping[str, str] = os.environ) -> Deployment:
         checkpoint_table=environment.get("DMS_CHECKPOINT_TABLE", "dms_load_checkpoints"),
         metrics_table=environment.get("DMS_METRICS_TABLE", "dms_load_cdc_metrics"),
         topic=environment.get("DMS_NOTIFICATION_TOPIC", "dms-pipeline"),
+        dagster_url=environment.get("DMS_PIPELINE_DAGSTER_URL", ""),
         poll_interval_s=_number(environment, "DMS_POLL_INTERVAL_S", 0.1 if is_local else 15.0),
         drain_window_s=int(_number(environment, "DMS_DRAIN_WINDOW_S", 1 if is_local else 90)),
     )

@@ -4,12 +4,13 @@ Both have identifiers that depend on the pipeline alone; the tag ``run_id`` tell
 What another run made is never touched, except by cleanup (``force``).
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from dms_pipeline.aws.dms import DmsClient, Endpoint, ReplicationInstance, ReplicationTask
 from dms_pipeline.errors import LoadError
-from dms_pipeline.waiting import Pacing, wait_until
+from dms_pipeline.waiting import Pacing, until_role_is_known, wait_until
 
 GONE = "gone"
 WARM = "warm"
@@ -21,6 +22,7 @@ TRANSITIONAL_TASK_STATES = frozenset(
 _TRANSITIONAL_INSTANCE_STATES = frozenset(
     {"creating", "modifying", "upgrading", "rebooting", "maintenance"}
 )
+_TESTED = ("testing", "successful")
 
 
 def identifier(pipeline: str) -> str:
@@ -157,27 +159,47 @@ class DmsObjects:
             say=self.say,
         )
 
-    def await_connection(self, instance: ReplicationInstance, endpoint: Endpoint) -> str:
-        """Tests the connection unless it was tested; why it fails, or nothing when it succeeds."""
+    def test_connections(
+        self, instance: ReplicationInstance, endpoints: Sequence[Endpoint]
+    ) -> dict[str, str]:
+        """Tests side by side the connections that were not tested yet, or failed.
+
+        Returns:
+            For each that fails the endpoint's identifier, and why it does.
+        """
+
+        def statuses() -> dict[str, str]:
+            self.keep_lease()
+            seen = self.dms.connections(instance)
+            return {arn: seen[arn].status if arn in seen else "untested" for arn in arns}
 
         def look() -> str:
-            self.keep_lease()
-            connection = self.dms.connections(instance).get(endpoint.arn)
-            return connection.status if connection else "untested"
+            pending = set(found := statuses().values()) - {"successful", "failed"}
+            return "testing" if pending else "failed" if "failed" in found else "successful"
 
-        if look() not in ("testing", "successful"):
-            self.dms.test_connection(instance, endpoint)
-        status = wait_until(
-            f"the connection to {endpoint.identifier}",
+        arns = [endpoint.arn for endpoint in endpoints]
+        untested = [arn for arn, status in statuses().items() if status not in _TESTED]
+        for endpoint in endpoints:
+            if endpoint.arn in untested:
+                self.with_role(partial(self.dms.test_connection, instance, endpoint))
+        wait_until(
+            f"the connection to {' and '.join(endpoint.identifier for endpoint in endpoints)}",
             look,
-            lambda seen: seen in ("successful", "failed"),
+            lambda seen: seen != "testing",
             pacing=self.pacing,
             timeout_s=self.pacing.task_timeout_s,
             say=self.say,
         )
-        if status == "successful":
-            return ""
-        return self.dms.connections(instance)[endpoint.arn].last_failure or "DMS gives no reason"
+        tested = self.dms.connections(instance)
+        return {
+            endpoint.identifier: tested[endpoint.arn].last_failure or "DMS gives no reason"
+            for endpoint in endpoints
+            if tested[endpoint.arn].status == "failed"
+        }
+
+    def with_role(self, act: Callable[[], None]) -> None:
+        """Carries out a call for which DMS takes on an IAM role, which may be new."""
+        until_role_is_known(act, pacing=self.pacing, say=self.say)
 
     def _refuse_foreign(self, kind: str, arn: str) -> None:
         if self.force:

@@ -11,6 +11,7 @@ prints it as it is, without a traceback; Dagster shows it as the failure of the 
     │   └── BinlogError        the binary log is missing, purged, or in a form we do not decode
     ├── TargetError            PostgreSQL refused or is unreachable
     ├── AwsError               an AWS API refused a call or answered something unexpected
+    │   └── RoleError          DMS cannot use a role of the account; repeating helps if it is new
     └── LoadError              a replication task ended without loading what it should have
 """
 
@@ -45,6 +46,10 @@ class TargetError(DmsPipelineError):
 
 class AwsError(DmsPipelineError):
     """An AWS API refused a call or answered something unexpected."""
+
+
+class RoleError(AwsError):
+    """DMS cannot use an IAM role that it needs: there is none, or it is some seconds old."""
 
 
 class LoadError(DmsPipelineError):

@@ -5,12 +5,11 @@ so a step may be repeated after a crash at any point. No step hands a value to t
 to outlive a step lies in DMS and in the lease until it is recorded, and in DynamoDB after that.
 """
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
 from dms_pipeline.aws.dms import (
     Endpoint,
@@ -38,6 +37,7 @@ from dms_pipeline.task_outcome import (
     stop_reason,
     stopped_as_told,
 )
+from dms_pipeline.task_settings import control_schema, settings_for
 
 _BROKEN_INSTANCE = frozenset(
     {
@@ -94,16 +94,20 @@ class Load:
         if self.is_recorded:
             return
         self.lease.take()
+        endpoints = {endpoint.identifier: endpoint for endpoint in self._endpoints()}
         instance = self.objects.instance()
-        for endpoint in self._endpoints():
-            failure = self.objects.await_connection(instance, endpoint)
-            if failure:
-                self.objects.delete_instance()
-                self.lease.release()
-                raise LoadError(
-                    f"DMS cannot connect to the {endpoint.kind} endpoint {endpoint.identifier}: "
-                    f"{failure}. Correct the endpoint and run again; the instance was deleted."
-                )
+        failures = self.objects.test_connections(instance, tuple(endpoints.values()))
+        if failures:
+            self.objects.delete_instance()
+            self.lease.release()
+            named = "; ".join(
+                f"the {endpoints[name].kind} endpoint {name}: {failure.rstrip('. ')}"
+                for name, failure in failures.items()
+            )
+            raise LoadError(
+                f"DMS cannot connect to {named}. Correct the endpoint, its database or the network "
+                "between, and run again; the instance was deleted."
+            )
 
     def create_task(self, migration_type: MigrationType) -> None:
         """Leaves a task of this run, ready to load from the checkpoint on, or already started."""
@@ -156,7 +160,7 @@ class Load:
         self._refuse_unexpected_stop(task)
         statistics = self.objects.dms.table_statistics(task)
         refuse_table_errors(task, statistics, (table.source for table in self.pipeline.tables))
-        schema = _control_schema(self.pipeline.task_settings)
+        schema = control_schema(self.pipeline.task_settings)
         refuse_apply_exceptions(task, target.apply_exceptions(task.resource_id, schema=schema))
         is_cdc = task.migration_type == "cdc"
         if is_cdc and (latest is None or latest.checkpoint != task.cdc_start_position):
@@ -198,7 +202,8 @@ class Load:
         self.objects.say(
             f"creating the replication instance {self.objects.identifier} ({instance_class})"
         )
-        self.objects.dms.create_instance(
+        create = partial(
+            self.objects.dms.create_instance,
             self.objects.identifier,
             instance_class=instance_class,
             allocated_storage_gb=config.allocated_storage_gb,
@@ -206,8 +211,10 @@ class Load:
             multi_az=config.multi_az,
             subnet_group=config.subnet_group,
             security_groups=config.security_groups,
+            kms_key_id=config.kms_key_id,
             tags={**self._tags(), "mode": config.mode},
         )
+        self.objects.with_role(create)
 
     def _create_task(self, migration_type: MigrationType) -> None:
         source, target = self._endpoints()
@@ -220,17 +227,19 @@ class Load:
         self.objects.say(
             f"creating the replication task {self.objects.identifier} ({migration_type})"
         )
-        self.objects.dms.create_task(
+        create = partial(
+            self.objects.dms.create_task,
             self.objects.identifier,
             instance=self.objects.instance(),
             source=source,
             target=target,
             migration_type=migration_type,
             table_mappings=self.pipeline.table_mappings,
-            task_settings=_settings_for(self.pipeline.task_settings, migration_type),
+            task_settings=settings_for(self.pipeline.task_settings, migration_type),
             cdc_start_position=start,
             tags=self._tags(),
         )
+        self.objects.with_role(create)
 
     def _source_end(self, source: MySQLSource) -> BinlogPosition:
         """Where the source ended when this run first started its task, in whichever try."""
@@ -317,8 +326,9 @@ class Load:
         return self.lease.source_end if behind else ""
 
     def _run_record(self, record: CheckpointRecord) -> RunRecord:
-        ended = self._now()
-        began = record.instance_created_at or record.started_at
+        # A warm instance is billed on: the next load accounts for the time from here on.
+        ended = record.stopped_at if self.pipeline.instance.mode == WARM else self._now()
+        began = self._billed_since(record)
         return RunRecord(
             pipeline=self.pipeline.name,
             load_date=record.started_at,
@@ -328,6 +338,16 @@ class Load:
             active_s=record.active_s,
             price_per_hour_usd=price_of(self.pipeline.instance, record.instance_class),
         )
+
+    def _billed_since(self, record: CheckpointRecord) -> datetime:
+        """The end of the load before on the same instance; else the instance's beginning."""
+        before = (
+            old.stopped_at
+            for old in self.checkpoints.history(self.pipeline.name, newest_first=True)
+            if old.sequence < record.sequence
+            and old.instance_created_at == record.instance_created_at
+        )
+        return next(before, record.instance_created_at or record.started_at)
 
     def _endpoints(self) -> tuple[Endpoint, Endpoint]:
         return (
@@ -345,28 +365,6 @@ class Load:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self.objects.pacing.clock(), UTC)
-
-
-def _settings_for(task_settings: str, migration_type: MigrationType) -> str:
-    """The pipeline's settings with the two that depend on what the task is for.
-
-    A full load stops once the changes made meanwhile are applied too: only then has the task a
-    checkpoint that the next load can begin at.
-    """
-    settings: dict[str, Any] = json.loads(task_settings)
-    full_load = dict(settings.get("FullLoadSettings", {}))
-    if migration_type == "cdc":
-        full_load["TargetTablePrepMode"] = "DO_NOTHING"
-        full_load["StopTaskCachedChangesApplied"] = False
-    else:
-        full_load["StopTaskCachedChangesApplied"] = True
-    return json.dumps({**settings, "FullLoadSettings": full_load})
-
-
-def _control_schema(task_settings: str) -> str:
-    """The PostgreSQL schema of DMS's control tables; ``public`` unless the settings name one."""
-    control_tables = json.loads(task_settings).get("ControlTablesSettings") or {}
-    return control_tables.get("ControlSchema") or "public"
 
 
 def _counts(row: TableStatistics) -> TableLoad:

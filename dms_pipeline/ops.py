@@ -5,7 +5,9 @@ from failure needs no stored value.
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any
 
 import dagster as dg
@@ -20,12 +22,7 @@ from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
 from dms_pipeline.preflight import Preflight
 from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord
 from dms_pipeline.report import success_mail
-from dms_pipeline.resources.checkpoints import CheckpointsResource, CheckpointStore
-from dms_pipeline.resources.dms import DmsResource
-from dms_pipeline.resources.load_metrics import LoadMetricsResource
-from dms_pipeline.resources.notifier import NotifierResource
-from dms_pipeline.resources.source import SourceResource
-from dms_pipeline.resources.target import TargetResource
+from dms_pipeline.resources.load_resources import LoadResources
 
 
 class MigrationTypeName(Enum):
@@ -54,167 +51,149 @@ def build_ops(
     The last one yields a materialization of every table, in every run: an asset check whose table
     was left out would be skipped without a word.
     """
+    steps = _Steps(pipeline, specs)
+    in_order = (
+        steps.preflight,
+        steps.create_instance,
+        steps.test_connections,
+        steps.create_task,
+        steps.run_task,
+        steps.record_load,
+        steps.delete_task,
+        steps.delete_instance,
+        steps.notify,
+        steps.publish_tables,
+    )
+    return tuple(map(_function, in_order))
 
-    def this_load(
-        context: OpExecutionContext,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        load_metrics: LoadMetricsResource,
-    ) -> Load:
-        lease = checkpoints.lease(pipeline.name, owner(context.run))
-        objects = DmsObjects(
-            pipeline=pipeline.name,
-            run_id=owner(context.run),
-            dms=dms.client(),
-            pacing=dms.pacing(),
-            say=context.log.info,
-            keep_lease=lease.keep,
+
+def _function(method: Any) -> Callable[..., Any]:
+    """The method as Dagster can take it: of a bound method it does not see the annotations."""
+    function: Any = partial(method.__func__, method.__self__)
+    function.__name__, function.__doc__ = method.__name__, method.__doc__
+    return function  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True)
+class _Steps:
+    """The steps of one pipeline: a method each, whose docstring the UI shows."""
+
+    pipeline: PipelineConfig
+    specs: Mapping[ReplicatedTable, dg.AssetSpec]
+
+    @failures()
+    def preflight(self, context: OpExecutionContext, config: LoadConfig, on: LoadResources) -> None:
+        """Look whether everything is there that a load needs, before anything is billed."""
+        load = self._load(context, on)
+        load.lease.take()
+        try:
+            Preflight(
+                pipeline=self.pipeline,
+                migration_type=config.migration_type.value,
+                reload=config.reload,
+                checkpoint=load.checkpoints.latest(self.pipeline.name),
+                lease=load.lease,
+                objects=load.objects,
+                source=partial(on.source.database, self.pipeline.source.secret),
+                target=partial(on.target.database, self.pipeline.target.secret),
+            ).run()
+        except DmsPipelineError:
+            # Nothing was created: the next run need not wait for this one's lease to end.
+            load.lease.release()
+            raise
+
+    @failures()
+    def create_instance(self, context: OpExecutionContext, on: LoadResources) -> None:
+        """Create the replication instance and wait until it is available."""
+        self._load(context, on).create_instance()
+
+    @failures()
+    def test_connections(self, context: OpExecutionContext, on: LoadResources) -> None:
+        """Let the instance connect to both endpoints: DMS starts no task without that."""
+        self._load(context, on).test_connections()
+
+    @failures()
+    def create_task(
+        self, context: OpExecutionContext, config: LoadConfig, on: LoadResources
+    ) -> None:
+        """Create the replication task, which begins at the checkpoint unless it loads anew."""
+        self._load(context, on).create_task(config.migration_type.value)
+
+    @failures()
+    def run_task(self, context: OpExecutionContext, on: LoadResources) -> None:
+        """Start the task and wait until it has read all that the source had at the start."""
+        self._load(context, on).run_task(on.source.database(self.pipeline.source.secret))
+
+    @failures()
+    def record_load(self, context: OpExecutionContext, on: LoadResources) -> None:
+        """Store what was loaded from each table, and the checkpoint for the next load."""
+        record = self._load(context, on).record_load(
+            on.source.database(self.pipeline.source.secret),
+            on.target.database(self.pipeline.target.secret),
         )
+        context.log.info(f"checkpoint {record.sequence} stored: {record.checkpoint}")
+
+    @failures()
+    def delete_task(self, context: OpExecutionContext, on: LoadResources) -> None:
+        """Delete the task and wait until it is gone."""
+        self._load(context, on).delete_task()
+
+    @failures()
+    def delete_instance(self, context: OpExecutionContext, on: LoadResources) -> None:
+        """Delete the instance unless it is warm; nothing is billed any more."""
+        self._load(context, on).delete_instance()
+
+    @failures()
+    def notify(self, context: OpExecutionContext, on: LoadResources) -> None:
+        """Mail what was loaded and what it cost."""
+        record, loads, run = self._recorded(context, on)
+        run_id = context.run.run_id
+        mail = success_mail(record, loads, run, run_id=run_id, link=on.notifier.link(run_id))
+        on.notifier.notify(subject=mail.subject, message=mail.text)
+        context.log.info(f"mailed: {mail.subject}")
+
+    def publish_tables(
+        self, context: OpExecutionContext, on: LoadResources
+    ) -> Iterator[dg.MaterializeResult[Any]]:
+        """Show each table as loaded, with its counts."""
+        with failures():
+            record, loads, run = self._recorded(context, on)
+            load_of = {load.counts.table: load for load in loads}
+            for table, spec in self.specs.items():
+                yield dg.MaterializeResult(
+                    asset_key=spec.key, metadata=_metadata(load_of[table.source], record, run)
+                )
+
+    def _load(self, context: OpExecutionContext, on: LoadResources) -> Load:
+        lease = on.checkpoints.lease(self.pipeline.name, owner(context.run))
         return Load(
-            pipeline=pipeline,
-            objects=objects,
-            checkpoints=checkpoints.store(),
-            metrics=load_metrics.metrics(),
+            pipeline=self.pipeline,
+            objects=DmsObjects(
+                pipeline=self.pipeline.name,
+                run_id=owner(context.run),
+                dms=on.dms.client(),
+                pacing=on.dms.pacing(),
+                say=context.log.info,
+                keep_lease=lease.keep,
+            ),
+            checkpoints=on.checkpoints.store(),
+            metrics=on.load_metrics.metrics(),
             lease=lease,
         )
 
-    def step(work: Callable[[Load], object]) -> Callable[..., None]:
-        """A step that needs nothing but the load itself."""
-
-        def run_step(
-            context: OpExecutionContext,
-            dms: DmsResource,
-            checkpoints: CheckpointsResource,
-            load_metrics: LoadMetricsResource,
-        ) -> None:
-            with failures():
-                work(this_load(context, dms, checkpoints, load_metrics))
-
-        run_step.__name__ = work.__name__
-        return run_step
-
-    def preflight(
-        context: OpExecutionContext,
-        config: LoadConfig,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        load_metrics: LoadMetricsResource,
-        source: SourceResource,
-        target: TargetResource,
-    ) -> None:
-        with failures():
-            load = this_load(context, dms, checkpoints, load_metrics)
-            load.lease.take()
-            try:
-                Preflight(
-                    pipeline=pipeline,
-                    migration_type=config.migration_type.value,
-                    reload=config.reload,
-                    checkpoint=load.checkpoints.latest(pipeline.name),
-                    objects=load.objects,
-                    source=source.database(pipeline.source.secret),
-                    target=target.database(pipeline.target.secret),
-                ).run()
-            except DmsPipelineError:
-                # Nothing was created: the next run need not wait for this one's lease to end.
-                load.lease.release()
-                raise
-
-    def create_task(
-        context: OpExecutionContext,
-        config: LoadConfig,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        load_metrics: LoadMetricsResource,
-    ) -> None:
-        with failures():
-            load = this_load(context, dms, checkpoints, load_metrics)
-            load.create_task(config.migration_type.value)
-
-    def run_task(
-        context: OpExecutionContext,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        load_metrics: LoadMetricsResource,
-        source: SourceResource,
-    ) -> None:
-        with failures():
-            load = this_load(context, dms, checkpoints, load_metrics)
-            load.run_task(source.database(pipeline.source.secret))
-
-    def record_load(
-        context: OpExecutionContext,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        load_metrics: LoadMetricsResource,
-        source: SourceResource,
-        target: TargetResource,
-    ) -> None:
-        with failures():
-            load = this_load(context, dms, checkpoints, load_metrics)
-            record = load.record_load(
-                source.database(pipeline.source.secret), target.database(pipeline.target.secret)
+    def _recorded(
+        self, context: OpExecutionContext, on: LoadResources
+    ) -> tuple[CheckpointRecord, tuple[LoadRecord, ...], RunRecord | None]:
+        """What this run has recorded; raises `LoadError` if it is not the latest load."""
+        name, metrics = self.pipeline.name, on.load_metrics.metrics()
+        record = on.checkpoints.store().latest(name)
+        if record is None or record.run_id != owner(context.run):
+            raise LoadError(
+                f"this run recorded no load of {name}, or another run has recorded one since; "
+                "run the pipeline again"
             )
-            context.log.info(f"checkpoint {record.sequence} stored: {record.checkpoint}")
-
-    def notify(
-        context: OpExecutionContext,
-        checkpoints: CheckpointsResource,
-        load_metrics: LoadMetricsResource,
-        notifier: NotifierResource,
-    ) -> None:
-        with failures():
-            record = _own_record(context, checkpoints.store(), pipeline.name)
-            metrics = load_metrics.metrics()
-            mail = success_mail(
-                record,
-                metrics.of_load(pipeline.name, record.started_at),
-                metrics.run_of(pipeline.name, record.started_at),
-                run_id=context.run.run_id,
-            )
-            notifier.notify(subject=mail.subject, message=mail.text)
-            context.log.info(f"mailed: {mail.subject}")
-
-    def publish_tables(
-        context: OpExecutionContext,
-        checkpoints: CheckpointsResource,
-        load_metrics: LoadMetricsResource,
-    ) -> Iterator[dg.MaterializeResult[Any]]:
-        with failures():
-            record = _own_record(context, checkpoints.store(), pipeline.name)
-            metrics = load_metrics.metrics()
-            rows = metrics.of_load(pipeline.name, record.started_at)
-            run = metrics.run_of(pipeline.name, record.started_at)
-            loads = {row.counts.table: row for row in rows}
-            for table, spec in specs.items():
-                yield dg.MaterializeResult(
-                    asset_key=spec.key, metadata=_metadata(loads[table.source], record, run)
-                )
-
-    return (
-        preflight,
-        step(Load.create_instance),
-        step(Load.test_connections),
-        create_task,
-        run_task,
-        record_load,
-        step(Load.delete_task),
-        step(Load.delete_instance),
-        notify,
-        publish_tables,
-    )
-
-
-def _own_record(
-    context: OpExecutionContext, store: CheckpointStore, pipeline: str
-) -> CheckpointRecord:
-    record = store.latest(pipeline)
-    if record is None or record.run_id != owner(context.run):
-        raise LoadError(
-            f"this run recorded no load of {pipeline}, or another run has recorded one since; "
-            "run the pipeline again"
-        )
-    return record
+        at = record.started_at
+        return record, metrics.of_load(name, at), metrics.run_of(name, at)
 
 
 def _metadata(load: LoadRecord, record: CheckpointRecord, run: RunRecord | None) -> dict[str, Any]:
@@ -228,8 +207,9 @@ def _metadata(load: LoadRecord, record: CheckpointRecord, run: RunRecord | None)
             "dms/task_active_seconds": round(run.active_s, 1),
             "dms/idle_share": round(run.idle_share, 3),
         }
-        if run.cost_usd is not None:
+        if run.cost_usd is not None and run.always_on_usd_per_day is not None:
             costs["dms/cost_usd"] = round(run.cost_usd, 4)
+            costs["dms/always_on_usd_per_day"] = round(run.always_on_usd_per_day, 2)
     if record.behind:
         costs["dms/behind"] = record.behind
     return {

@@ -136,6 +136,9 @@ class InstanceSection(_Section):
         "3.5.4", description="DMS engine version, pinned so that a run does not change it"
     )
     multi_az: bool = Field(False, description="a standby in another availability zone")
+    kms_key_id: str | None = Field(
+        None, description="KMS key for its storage; default: the account's own key for DMS"
+    )
     subnet_group: str | None = Field(None, description="replication subnet group identifier")
     security_groups: tuple[str, ...] = Field((), description="VPC security group ids")
 

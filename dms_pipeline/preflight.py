@@ -4,45 +4,60 @@ Every condition is looked at, so that one message names all that is missing; eac
 was looked at, what was found, what is needed and what to do.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from croniter import croniter
 
 from dms_pipeline.aws.dms import MigrationType
 from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.dms_objects import DmsObjects
 from dms_pipeline.errors import BinlogError, DmsPipelineError, LoadError, PreflightError
-from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
+from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable, ScheduleSection
 from dms_pipeline.records import CheckpointRecord
+from dms_pipeline.resources.leases import Lease
 from dms_pipeline.resources.source import MySQLSource, SourceServer
 from dms_pipeline.resources.target import PostgresTarget
 
+# A load that fails needs the binary log of the one before; three more leave time to mend it.
+_LOADS_KEPT = 4
 _NEEDED_VARIABLES = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL"}
+_KEY = "primary key"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One condition. ``problem`` says what is needed and what to do; empty if all is well.
+    """One condition. ``problem`` says what is wrong and what to do; empty if all is well.
 
     ``warning`` says what a run can live with, and what it may miss.
     """
 
     checked: str
     found: str
+    needed: str = ""
     problem: str = ""
     warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Preflight:
-    """The world as one run meets it. ``reload`` allows a full load over an existing checkpoint."""
+    """The world as one run meets it. ``reload`` allows a full load over an existing checkpoint.
+
+    ``source`` and ``target`` are asked for when it is their turn: without its secret, say, there is
+    none, and that is one finding among the others.
+    """
 
     pipeline: PipelineConfig
     migration_type: MigrationType
     reload: bool
     checkpoint: CheckpointRecord | None
+    lease: Lease
     objects: DmsObjects
-    source: MySQLSource
-    target: PostgresTarget
+    source: Callable[[], MySQLSource]
+    target: Callable[[], PostgresTarget]
 
     def run(self) -> None:
         """Says the warnings; raises `PreflightError` naming all that is missing."""
@@ -61,8 +76,8 @@ class Preflight:
     def findings(self) -> tuple[Finding, ...]:
         return (
             self._checkpoint(),
-            *self._endpoints(),
-            self._leftovers(),
+            self._lease(),
+            *_until_error("AWS DMS", self._dms()),
             *_until_error("source", self._source()),
             *_until_error("target", self._target()),
         )
@@ -82,23 +97,27 @@ class Preflight:
                 "it has been loaded before, and a full load recreates its target tables; if that "
                 f"is wanted, `dms-pipeline run {name} full-load --reload` (in the UI: reload: true)"
             )
-        return Finding("checkpoint", found, problem)
+        needed = "one" if self.migration_type == "cdc" else "none" if not self.reload else ""
+        return Finding("checkpoint", found, needed, problem)
 
-    def _endpoints(self) -> Iterator[Finding]:
+    def _lease(self) -> Finding:
+        refusal = self.lease.refusal()
+        return Finding("lease", "held" if refusal else "free", "free", refusal)
+
+    def _dms(self) -> Iterator[Finding]:
         for section, kind in ((self.pipeline.source, "source"), (self.pipeline.target, "target")):
             try:
                 self.objects.endpoint(section.endpoint, kind)
             except LoadError as error:
-                yield Finding(f"{kind} endpoint", section.endpoint, str(error))
+                yield Finding(f"{kind} endpoint", "not there", section.endpoint, str(error))
             else:
                 yield Finding(f"{kind} endpoint", section.endpoint)
-
-    def _leftovers(self) -> Finding:
         leftovers = self.objects.leftovers()
-        return Finding("leftovers", f"{len(leftovers)}", "; ".join(leftovers))
+        yield Finding("leftovers", f"{len(leftovers)}", "0", "; ".join(leftovers))
 
     def _source(self) -> Iterator[Finding]:
-        server = self.source.server()
+        source = self.source()
+        server = source.server()
         yield Finding("source server", server.version)
         for variable, needed in _NEEDED_VARIABLES.items():
             value = server.variables.get(variable, "unset").upper()
@@ -106,15 +125,16 @@ class Preflight:
                 f"the source has {variable}={value}, needed is {needed}; set it in the server's "
                 "configuration (RDS: the parameter group) and restart the server"
             )
-            yield Finding(variable, value, problem if value != needed else "")
+            yield Finding(variable, value, needed, problem if value != needed else "")
+        yield _retention(server, self.pipeline.schedule)
         if self.migration_type == "cdc" and self.checkpoint is not None:
             yield _checkpoint_on_server(self.checkpoint, server)
-        yield from self._tables()
+        yield from self._tables(source)
 
-    def _tables(self) -> Iterator[Finding]:
+    def _tables(self, source: MySQLSource) -> Iterator[Finding]:
         names = tuple(table.source for table in self.pipeline.tables)
-        keyed = self.source.primary_keys(names)
-        cascading = self.source.cascading(name for name in names if name in keyed)
+        keyed = source.primary_keys(names)
+        cascading = source.cascading(name for name in names if name in keyed)
         for table in self.pipeline.tables:
             if table.source not in keyed:
                 yield _missing(table)
@@ -124,26 +144,60 @@ class Preflight:
                 yield Finding(
                     f"table {table.source}",
                     "primary key",
+                    _KEY,
                     warning=_cascade_warning(table, cascading.get(table.source, "")),
                 )
 
     def _target(self) -> Iterator[Finding]:
-        schemas = (table.target.schema for table in self.pipeline.tables)
-        missing = self.target.missing_schemas(schemas)
-        may_create = self.target.may_create_schemas()
+        target = self.target()
+        tables = tuple(table.target for table in self.pipeline.tables)
+        missing = target.missing_schemas(table.schema for table in tables)
+        may_create = target.may_create_schemas()
         problem = ""
         if missing and not may_create:
             problem = (
                 f"the target has no schema {missing[0]} and its user may not create it; "
                 "GRANT CREATE ON DATABASE, or create the schema"
             )
-        yield Finding("target schemas", "to be created" if missing else "present", problem)
+        found = "to be created" if missing else "present"
+        yield Finding("target schemas", found, "", problem)
+        denied = target.denied(tables, recreated=self.migration_type != "cdc")
+        yield Finding(
+            "target privileges",
+            f"{len(denied)} missing" if denied else "enough",
+            "enough",
+            f"the target's user may not {'; nor '.join(denied)}" if denied else "",
+        )
+
+
+def _retention(server: SourceServer, schedule: ScheduleSection) -> Finding:
+    """Logs that are deleted before they are read cost a full load."""
+    if server.retention_s is None:
+        return Finding("binary logs kept", "for ever")
+    kept = timedelta(seconds=server.retention_s)
+    between = _longest_pause(schedule, datetime.now(UTC))
+    needed = _LOADS_KEPT * between
+    warning = (
+        f"the source keeps binary logs for {kept}, and up to {between} pass between two loads: "
+        f"keep them for {needed}, or a load that fails twice may cost a full load"
+    )
+    return Finding(
+        "binary logs kept", str(kept), str(needed), warning=warning if kept < needed else ""
+    )
+
+
+def _longest_pause(schedule: ScheduleSection, moment: datetime) -> timedelta:
+    """The longest time between two of the schedule's next hundred runs."""
+    runs = croniter(schedule.cron, moment.astimezone(ZoneInfo(schedule.timezone)))
+    moments = [runs.get_next(float) for _ in range(100)]
+    return timedelta(seconds=max(later - earlier for earlier, later in pairwise(moments)))
 
 
 def _missing(table: ReplicatedTable) -> Finding:
     return Finding(
         f"table {table.source}",
         "missing",
+        _KEY,
         f"the source has no table {table.source}, or its user may not read it; create it, "
         "grant SELECT, or take it out of pipeline.yaml and table_mappings.json",
     )
@@ -153,10 +207,11 @@ def _without_key(table: ReplicatedTable) -> Finding:
     checked, found = f"table {table.source}", "no primary key"
     if table.accept_no_primary_key:
         warning = f"{table.source} has no primary key: a repeated load may double its rows on AWS"
-        return Finding(checked, found, warning=warning)
+        return Finding(checked, found, _KEY, warning=warning)
     return Finding(
         checked,
         found,
+        _KEY,
         f"the source table {table.source} has no primary key; add one, or accept that with "
         "accept_no_primary_key: true in pipeline.yaml",
     )
@@ -177,6 +232,7 @@ def _checkpoint_on_server(checkpoint: CheckpointRecord, server: SourceServer) ->
         return Finding(
             "source identity",
             server.identity,
+            checkpoint.source_server,
             f"the checkpoint belongs to another source server ({checkpoint.source_server}) than "
             f"the one that answers ({server.identity}); a full load with reload is needed",
         )
@@ -184,15 +240,18 @@ def _checkpoint_on_server(checkpoint: CheckpointRecord, server: SourceServer) ->
         position = parse_checkpoint(checkpoint.checkpoint)
     except BinlogError:
         # DMS does not document the text: one that cannot be read may still be good to DMS.
-        return Finding("binary log of the checkpoint", "not readable from the checkpoint")
-    problem = ""
-    if server.binary_logs and position.file not in server.binary_logs:
-        problem = (
-            f"the binary log {position.file}, where the checkpoint lies, is gone from the source; "
-            f"the oldest left is {server.binary_logs[0]}. Keep binary logs longer, and do a full "
-            "load with reload"
-        )
-    return Finding("binary log of the checkpoint", position.file, problem)
+        return Finding("checkpoint's binary log", "not known: the checkpoint cannot be read")
+    refusal = server.why_not_from(position)
+    problem = (
+        f"the next load cannot begin at its checkpoint: {refusal}. Do a full load with reload, and "
+        "keep binary logs longer if they were deleted"
+    )
+    return Finding(
+        "checkpoint's binary log",
+        "not readable there" if refusal else position.file,
+        str(position) if refusal else "",
+        problem if refusal else "",
+    )
 
 
 def _until_error(side: str, findings: Iterator[Finding]) -> Iterator[Finding]:
@@ -200,4 +259,4 @@ def _until_error(side: str, findings: Iterator[Finding]) -> Iterator[Finding]:
     try:
         yield from findings
     except DmsPipelineError as error:
-        yield Finding(side, "not reachable", str(error))
+        yield Finding(side, "not reachable", "reachable", str(error))

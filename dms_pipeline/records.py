@@ -84,6 +84,11 @@ class RunRecord:
             return None
         return self.price_per_hour_usd * self.billed_s / 3600
 
+    @property
+    def always_on_usd_per_day(self) -> float | None:
+        """What an instance of the class costs that is never deleted."""
+        return None if self.price_per_hour_usd is None else self.price_per_hour_usd * 24
+
 
 @dataclass(frozen=True, slots=True)
 class ApplyException:

@@ -15,9 +15,14 @@ class Mail:
 
 
 def success_mail(
-    record: CheckpointRecord, loads: Sequence[LoadRecord], run: RunRecord | None, *, run_id: str
+    record: CheckpointRecord,
+    loads: Sequence[LoadRecord],
+    run: RunRecord | None,
+    *,
+    run_id: str,
+    link: str = "",
 ) -> Mail:
-    """What a load did, and what it cost."""
+    """What a load did, and what it cost; ``link`` leads to the run."""
     counts = [load.counts for load in loads]
     full_load_rows = sum(count.full_load_rows for count in counts)
     summary = ", ".join(
@@ -41,10 +46,14 @@ def success_mail(
     if run is not None:
         lines += _cost_lines(run)
     lines += [f"Run         {run_id}"]
+    if link:
+        lines.append(f"            {link}")
     return Mail(subject=f"{record.pipeline} loaded: {summary}", text="\n".join(lines))
 
 
-def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str, left: Sequence[str]) -> Mail:
+def failure_mail(
+    *, pipeline: str, job: str, run_id: str, reason: str, left: Sequence[str], link: str = ""
+) -> Mail:
     """Why a run failed, and what is ``left`` of it: one of the texts below."""
     return Mail(
         subject=f"{pipeline}: {job} failed",
@@ -55,6 +64,7 @@ def failure_mail(*, pipeline: str, job: str, run_id: str, reason: str, left: Seq
                 reason,
                 "",
                 f"Run  {run_id}",
+                *([f"     {link}"] if link else []),
                 "",
                 "A run that fails before its step record_load leaves the checkpoint where it was.",
                 *left,
@@ -168,13 +178,10 @@ def _cost_lines(run: RunRecord) -> list[str]:
         f"Billed      {_duration(run.billed_s)} of {run.instance_class}, "
         f"{run.idle_share:.0%} of it with no task active"
     )
-    if run.cost_usd is None or run.price_per_hour_usd is None:
+    if run.cost_usd is None:
         return [billed]
-    always_on = run.price_per_hour_usd * 24
-    return [
-        billed,
-        f"Cost        {run.cost_usd:.4f} USD; always on, it would be {always_on:.2f} USD a day",
-    ]
+    always_on = f"{run.always_on_usd_per_day:.2f} USD a day"
+    return [billed, f"Cost        {run.cost_usd:.4f} USD; always on, it would be {always_on}"]
 
 
 def _duration(seconds: float) -> str:

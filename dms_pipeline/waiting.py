@@ -4,19 +4,22 @@ botocore's own waiters are not used: they end after 15 minutes and fail on state
 through.
 """
 
+import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from dms_pipeline.errors import AwsError
+from dms_pipeline.errors import AwsError, RoleError
 
 # A wait that sees nothing new still says so now and then.
 _SAY_EVERY_S = 60.0
+# On AWS two minutes of polling: IAM shows a new role to other services within seconds, mostly.
+_ROLE_TRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """How a load waits; seconds. Clock and sleep are fields so that tests do neither."""
+    """How a load waits; seconds. Clock, sleep and chance are fields so that tests have none."""
 
     poll_interval_s: float
     drain_window_s: int
@@ -24,6 +27,11 @@ class Pacing:
     task_timeout_s: float
     clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
+    chance: Callable[[], float] = random.random
+
+    def pause(self) -> None:
+        """One poll interval, give or take a quarter: pipelines that start together drift apart."""
+        self.sleep(self.poll_interval_s * (0.75 + self.chance() / 2))
 
 
 def wait_until(
@@ -48,10 +56,29 @@ def wait_until(
             raise AwsError(
                 f"{what} is still {seen} after {timeout_s:.0f} s; look at it in the DMS console"
             )
-        pacing.sleep(pacing.poll_interval_s)
+        pacing.pause()
         seen, now = look(), pacing.clock()
         if seen != said or now - said_at >= _SAY_EVERY_S:
             waited = f" after {now - began:.0f} s" if now - began >= 1 else ""
             say(f"{what} is {seen}{waited}")
             said, said_at = seen, now
     return seen
+
+
+def until_role_is_known(
+    act: Callable[[], None], *, pacing: Pacing, say: Callable[[str], None]
+) -> None:
+    """Carries out a call for which DMS takes on a role, again while the role may be too new.
+
+    Raises:
+        RoleError: if DMS still refuses the role after some tries.
+    """
+    for tried in range(1, _ROLE_TRIES):
+        try:
+            act()
+            return
+        except RoleError as error:
+            if tried == 1:
+                say(f"{error}. Trying on, as a new role is not seen at once")
+        pacing.pause()
+    act()

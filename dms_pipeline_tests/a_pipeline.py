@@ -79,6 +79,10 @@ class FakeTarget(PostgresTarget):
     schemas: tuple[str, ...] = ()
     may_create: bool = True
     exceptions: tuple[ApplyException, ...] = ()
+    may_not: tuple[str, ...] = ()
+
+    def denied(self, tables: Any, *, recreated: bool) -> tuple[str, ...]:
+        return self.may_not
 
     def apply_exceptions(self, task_name: str, *, schema: str) -> tuple[ApplyException, ...]:
         return self.exceptions
@@ -185,6 +189,9 @@ class Mailbox:
 
     mails: list[tuple[str, str]] = field(default_factory=list)
     refuses: bool = False
+
+    def link(self, run_id: str) -> str:
+        return f"http://ui/runs/{run_id}"
 
     def notify(self, *, subject: str, message: str) -> None:
         if self.refuses:

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from botocore.exceptions import ClientError
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 StartType = Literal["start-replication", "resume-processing", "reload-target"]
 MigrationType = Literal["full-load", "cdc", "full-load-and-cdc"]
 _NOT_FOUND = "ResourceNotFoundFault"
+_errors = partial(aws_errors, "dms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,13 +107,13 @@ class DmsClient:
 
     def instances(self) -> tuple[ReplicationInstance, ...]:
         """All of the account, in as few calls as DMS has pages."""
-        with aws_errors("DescribeReplicationInstances"):
+        with aws_errors("dms", "DescribeReplicationInstances"):
             pages = self._client.get_paginator("describe_replication_instances").paginate()
             return tuple(_instance(row) for page in pages for row in page["ReplicationInstances"])
 
     def tasks(self) -> tuple[ReplicationTask, ...]:
         """All of the account, in as few calls as DMS has pages."""
-        with aws_errors("DescribeReplicationTasks"):
+        with aws_errors("dms", "DescribeReplicationTasks"):
             pages = self._client.get_paginator("describe_replication_tasks").paginate(
                 WithoutSettings=True
             )
@@ -125,8 +127,9 @@ class DmsClient:
         allocated_storage_gb: int,
         engine_version: str,
         multi_az: bool,
-        subnet_group: str | None,
-        security_groups: tuple[str, ...],
+        subnet_group: str | None = None,
+        security_groups: tuple[str, ...] = (),
+        kms_key_id: str | None = None,
         tags: Mapping[str, str],
     ) -> None:
         """Never publicly accessible: AWS's own default is a public address.
@@ -137,9 +140,11 @@ class DmsClient:
         optional: dict[str, Any] = {}
         if subnet_group:
             optional["ReplicationSubnetGroupIdentifier"] = subnet_group
+        if kms_key_id:
+            optional["KmsKeyId"] = kms_key_id
         if security_groups:
             optional["VpcSecurityGroupIds"] = list(security_groups)
-        with aws_errors(f"CreateReplicationInstance {identifier}"), _there_is_fine():
+        with _errors(f"CreateReplicationInstance {identifier}"), _there_is_fine():
             self._client.create_replication_instance(
                 ReplicationInstanceIdentifier=identifier,
                 ReplicationInstanceClass=instance_class,
@@ -153,7 +158,7 @@ class DmsClient:
             )
 
     def delete_instance(self, instance: ReplicationInstance) -> None:
-        with aws_errors(f"DeleteReplicationInstance {instance.identifier}"), _gone_is_fine():
+        with _errors(f"DeleteReplicationInstance {instance.identifier}"), _gone_is_fine():
             self._client.delete_replication_instance(ReplicationInstanceArn=instance.arn)
 
     def find_endpoint(self, identifier: str) -> Endpoint | None:
@@ -178,7 +183,7 @@ class DmsClient:
             **settings,
         }
         present = self._find("describe_endpoints", "Endpoints", ("endpoint-id", identifier))
-        with aws_errors(f"the endpoint {identifier}"):
+        with _errors(f"the endpoint {identifier}"):
             if present is None:
                 self._client.create_endpoint(**request)
                 return
@@ -191,7 +196,7 @@ class DmsClient:
 
     def test_connection(self, instance: ReplicationInstance, endpoint: Endpoint) -> None:
         subject = f"TestConnection of {endpoint.identifier} from {instance.identifier}"
-        with aws_errors(subject):
+        with _errors(subject):
             self._client.test_connection(
                 ReplicationInstanceArn=instance.arn, EndpointArn=endpoint.arn
             )
@@ -234,7 +239,7 @@ class DmsClient:
     ) -> None:
         """A task that is there already is left as it is, like an instance."""
         optional = {"CdcStartPosition": cdc_start_position} if cdc_start_position else {}
-        with aws_errors(f"CreateReplicationTask {identifier}"), _there_is_fine():
+        with _errors(f"CreateReplicationTask {identifier}"), _there_is_fine():
             self._client.create_replication_task(
                 ReplicationTaskIdentifier=identifier,
                 ReplicationInstanceArn=instance.arn,
@@ -251,21 +256,21 @@ class DmsClient:
         self, task: ReplicationTask, start_type: StartType, *, cdc_stop_position: str | None
     ) -> None:
         optional = {"CdcStopPosition": cdc_stop_position} if cdc_stop_position else {}
-        with aws_errors(f"StartReplicationTask {task.identifier} ({start_type})"):
+        with _errors(f"StartReplicationTask {task.identifier} ({start_type})"):
             self._client.start_replication_task(
                 ReplicationTaskArn=task.arn, StartReplicationTaskType=start_type, **optional
             )
 
     def stop_task(self, task: ReplicationTask) -> None:
-        with aws_errors(f"StopReplicationTask {task.identifier}"):
+        with _errors(f"StopReplicationTask {task.identifier}"):
             self._client.stop_replication_task(ReplicationTaskArn=task.arn)
 
     def delete_task(self, task: ReplicationTask) -> None:
-        with aws_errors(f"DeleteReplicationTask {task.identifier}"), _gone_is_fine():
+        with _errors(f"DeleteReplicationTask {task.identifier}"), _gone_is_fine():
             self._client.delete_replication_task(ReplicationTaskArn=task.arn)
 
     def table_statistics(self, task: ReplicationTask) -> tuple[TableStatistics, ...]:
-        with aws_errors(f"DescribeTableStatistics of {task.identifier}"):
+        with _errors(f"DescribeTableStatistics of {task.identifier}"):
             pages = self._client.get_paginator("describe_table_statistics").paginate(
                 ReplicationTaskArn=task.arn, PaginationConfig={"PageSize": 500}
             )
@@ -273,11 +278,11 @@ class DmsClient:
 
     def add_tags(self, arn: str, tags: Mapping[str, str]) -> None:
         """Sets these tags, leaving others as they are."""
-        with aws_errors(f"AddTagsToResource {arn}"):
+        with _errors(f"AddTagsToResource {arn}"):
             self._client.add_tags_to_resource(ResourceArn=arn, Tags=_tag_list(tags))
 
     def tags(self, arn: str) -> dict[str, str]:
-        with aws_errors(f"ListTagsForResource {arn}"):
+        with _errors(f"ListTagsForResource {arn}"):
             response = self._client.list_tags_for_resource(ResourceArn=arn)
         return {tag["Key"]: tag.get("Value", "") for tag in response["TagList"]}
 
@@ -294,7 +299,7 @@ class DmsClient:
     ) -> list[dict[str, Any]]:
         """DMS raises a fault, rather than answer an empty list, when a filter matches nothing."""
         name, value = name_is
-        with aws_errors(f"{operation} {value}"):
+        with _errors(f"{self._client.meta.method_to_api_mapping[operation]} of {value}"):
             try:
                 response = getattr(self._client, operation)(
                     Filters=[{"Name": name, "Values": [value]}], **more

@@ -1,7 +1,11 @@
 """DynamoDB: the two tables that outlive a run, and nothing of how they are filled."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+import random
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -15,6 +19,10 @@ if TYPE_CHECKING:
 
 # BatchWriteItem's limit.
 _BATCH = 25
+# What the SDK does not repeat: another write had the item, or the table has no capacity left.
+_IN_THE_WAY = frozenset({"TransactionConflict", "ThrottlingError", "ProvisionedThroughputExceeded"})
+_REPETITIONS = 8
+_errors = partial(aws_errors, "dynamodb")
 
 Item = dict[str, Any]
 
@@ -30,16 +38,23 @@ class KeyedTable:
     """
 
     def __init__(
-        self, client: "DynamoDBClient", name: str, *, partition_key: str, sort_key: str
+        self,
+        client: "DynamoDBClient",
+        name: str,
+        *,
+        partition_key: str,
+        sort_key: str,
+        sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._client = client
         self.name = name
         self._keys = (partition_key, sort_key)
+        self._sleep = sleep
 
     def create(self) -> None:
         """Creates the table with on-demand billing, unless it is there."""
         partition_key, sort_key = self._keys
-        with aws_errors(f"CreateTable {self.name}"):
+        with _errors(f"CreateTable {self.name}"):
             try:
                 self._client.create_table(
                     TableName=self.name,
@@ -61,7 +76,7 @@ class KeyedTable:
 
     def get(self, partition: str, sort: str) -> Item | None:
         key = dict(zip(self._keys, (partition, sort), strict=True))
-        with aws_errors(f"GetItem of {self.name}"):
+        with _errors(f"GetItem of {self.name}"):
             response = self._client.get_item(
                 TableName=self.name, Key=_to_wire(key), ConsistentRead=True
             )
@@ -77,7 +92,7 @@ class KeyedTable:
             condition += " AND begins_with(#s, :s)"
             names["#s"] = self._keys[1]
             values[":s"] = sort_prefix
-        with aws_errors(f"Query of {self.name}"):
+        with _errors(f"Query of {self.name}"):
             pages = self._client.get_paginator("query").paginate(
                 TableName=self.name,
                 KeyConditionExpression=condition,
@@ -92,11 +107,21 @@ class KeyedTable:
     def put_all(self, items: Iterable[Item]) -> None:
         """Writes every item, replacing those with the same keys. Not atomic: repeat on failure."""
         requests: list[Any] = [{"PutRequest": {"Item": _to_wire(item)}} for item in items]
+        repetitions = 0
         while requests:
             batch, requests = requests[:_BATCH], requests[_BATCH:]
-            with aws_errors(f"BatchWriteItem to {self.name}"):
+            with _errors(f"BatchWriteItem to {self.name}"):
                 response = self._client.batch_write_item(RequestItems={self.name: batch})
-            requests += response["UnprocessedItems"].get(self.name, [])
+            left = response["UnprocessedItems"].get(self.name, [])
+            repetitions = repetitions + 1 if left else 0
+            if repetitions > _REPETITIONS:
+                raise AwsError(
+                    f"{self.name} has not taken {len(left)} of {len(batch)} items in "
+                    f"{repetitions} tries; give it more capacity, best on-demand, and try again"
+                )
+            if left:
+                self._pause(repetitions)
+            requests = left + requests
 
     def put_if(self, item: Item, *, absent_or: Mapping[str, tuple[str, Any]]) -> None:
         """Writes the item if there is none with its keys, or one that a comparison holds for.
@@ -113,43 +138,29 @@ class KeyedTable:
         for number, (attribute, (operator, value)) in enumerate(absent_or.items()):
             names[f"#a{number}"], values[f":v{number}"] = attribute, value
             conditions.append(f"#a{number} {operator} :v{number}")
-        with aws_errors(f"PutItem to {self.name}"), self._condition():
-            self._client.put_item(
-                TableName=self.name,
-                Item=_to_wire(item),
-                ConditionExpression=" OR ".join(conditions),
-                ExpressionAttributeNames=names,
-                ExpressionAttributeValues=_to_wire(values),
-            )
+        self._write(
+            "PutItem to",
+            self._client.put_item,
+            TableName=self.name,
+            Item=_to_wire(item),
+            ConditionExpression=" OR ".join(conditions),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=_to_wire(values),
+        )
 
     def delete(self, partition: str, sort: str, *, only_if: tuple[str, Any]) -> None:
         """Deletes the item if the attribute still has the value; otherwise leaves it, silently."""
         key = dict(zip(self._keys, (partition, sort), strict=True))
-        with (
-            aws_errors(f"DeleteItem of {self.name}"),
-            suppress(ConditionFailedError),
-            self._condition(),
-        ):
-            self._client.delete_item(
+        with suppress(ConditionFailedError):
+            self._write(
+                "DeleteItem of",
+                self._client.delete_item,
                 TableName=self.name,
                 Key=_to_wire(key),
                 ConditionExpression="#a = :a",
                 ExpressionAttributeNames={"#a": only_if[0]},
                 ExpressionAttributeValues=_to_wire({":a": only_if[1]}),
             )
-
-    @contextmanager
-    def _condition(self) -> Iterator[None]:
-        try:
-            yield
-        except ClientError as error:
-            reasons = error.response.get("CancellationReasons", [])
-            codes = {error_code(error), *(f"{row.get('Code')}Exception" for row in reasons)}
-            if "ConditionalCheckFailedException" not in codes:
-                raise
-            raise ConditionFailedError(
-                f"{self.name} was changed by somebody else meanwhile; nothing was written"
-            ) from error
 
     def put_pair(
         self, new: Item, replaced: Item, *, unless_changed: tuple[str, Any] | None
@@ -180,8 +191,40 @@ class KeyedTable:
             {"Put": {"TableName": self.name, "Item": _to_wire(new), **absent}},
             {"Put": {"TableName": self.name, "Item": _to_wire(replaced), **condition}},
         ]
-        with aws_errors(f"TransactWriteItems to {self.name}"), self._condition():
-            self._client.transact_write_items(TransactItems=puts)
+        self._write("TransactWriteItems to", self._client.transact_write_items, TransactItems=puts)
+
+    def _write(self, action: str, operation: Callable[..., object], **request: Any) -> None:
+        """A conditional write, repeated while other writes are in its way.
+
+        Raises:
+            ConditionFailedError: if its condition does not hold.
+        """
+        with _errors(f"{action} {self.name}"):
+            for repetitions in count(1):
+                try:
+                    operation(**request)
+                    return
+                except ClientError as error:
+                    reasons = _reasons(error)
+                    if "ConditionalCheckFailed" in reasons:
+                        raise ConditionFailedError(
+                            f"{self.name} was changed by somebody else meanwhile; "
+                            "nothing was written"
+                        ) from error
+                    if repetitions > _REPETITIONS or not reasons & _IN_THE_WAY:
+                        raise
+                self._pause(repetitions)
+
+    def _pause(self, repetitions: int) -> None:
+        """Longer each time, and not as long as others who were refused with us."""
+        self._sleep(random.uniform(0.5, 1) * min(0.05 * 2**repetitions, 5))
+
+
+def _reasons(error: ClientError) -> set[str]:
+    """Why a write was refused: of a transaction, for each of its items that was."""
+    response: Any = error.response
+    items = {reason.get("Code", "") for reason in response.get("CancellationReasons", [])}
+    return {error_code(error).removesuffix("Exception"), *items}
 
 
 def _to_wire(item: Mapping[str, Any]) -> Any:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
@@ -12,6 +13,8 @@ from dms_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
+
+_errors = partial(aws_errors, "secretsmanager")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +41,7 @@ class DatabaseSecrets:
             ConfigError: if the secret has not the form that DMS needs: JSON with host, port,
                 username and password.
         """
-        with aws_errors(f"GetSecretValue {secret_id}"):
+        with _errors(f"GetSecretValue {secret_id}"):
             text = self._client.get_secret_value(SecretId=secret_id).get("SecretString", "")
         try:
             content = json.loads(text)
@@ -59,7 +62,7 @@ class DatabaseSecrets:
     def write(self, secret_id: str, content: Mapping[str, Any]) -> None:
         """Creates the secret, or gives the one there this content."""
         text = json.dumps(dict(content))
-        with aws_errors(f"the secret {secret_id}"):
+        with _errors(f"the secret {secret_id}"):
             try:
                 self._client.create_secret(Name=secret_id, SecretString=text)
             except ClientError as error:

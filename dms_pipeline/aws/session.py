@@ -8,20 +8,10 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
+from botocore.exceptions import BotoCoreError, ClientError, ConnectionError, HTTPClientError
 
-from dms_pipeline.errors import AwsError
-
-_BAD_CREDENTIALS = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "RequestExpired",
-        "UnrecognizedClientException",
-    }
-)
-_RENEW = "Renew the AWS credentials of this process, for example with `aws sso login`"
+from dms_pipeline.aws.remedies import EXPIRED, ROLE_DENIED, remedy_of_failure, remedy_of_refusal
+from dms_pipeline.errors import AwsError, RoleError
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +36,15 @@ def new_client(service: str, access: AwsAccess) -> Any:
 
     https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Limits.html
     """
-    session = boto3.session.Session(
-        profile_name=access.profile,
-        region_name=access.region,
-        aws_access_key_id=access.access_key_id,
-        aws_secret_access_key=access.secret_access_key,
-        aws_session_token=access.session_token,
-    )
     retries: Any = {"mode": "adaptive", "max_attempts": access.max_attempts}
-    with aws_errors(f"a client for {service}"):
+    with aws_errors(service, f"a client for {service}"):
+        session = boto3.session.Session(
+            profile_name=access.profile,
+            region_name=access.region,
+            aws_access_key_id=access.access_key_id,
+            aws_secret_access_key=access.secret_access_key,
+            aws_session_token=access.session_token,
+        )
         return session.client(
             service,  # type: ignore[call-overload]
             endpoint_url=access.endpoint_url,
@@ -64,23 +54,39 @@ def new_client(service: str, access: AwsAccess) -> Any:
 
 
 @contextmanager
-def aws_errors(action: str) -> Iterator[None]:
-    """Turns what the SDK raises inside into an `AwsError` that says what was tried."""
+def aws_errors(service: str, action: str) -> Iterator[None]:
+    """Turns what the SDK raises inside into an `AwsError`.
+
+    It says what was tried (``action``: the operation and the object), what AWS said, and what to
+    do. ``service`` is the prefix of its IAM actions.
+    """
     try:
         yield
     except ClientError as error:
-        fault = error.response.get("Error", {})
-        code, message = fault.get("Code", "unknown"), fault.get("Message", str(error))
-        remedy = f". {_RENEW}" if code in _BAD_CREDENTIALS else ""
-        raise AwsError(f"AWS refused {action}: {code}: {message}{remedy}") from error
-    except EndpointConnectionError as error:
-        raise AwsError(
-            f"AWS did not answer {action}: {error}. "
-            "On the local stack, start it with `dms-pipeline local up`."
-        ) from error
+        raise _refusal(service, action, error) from error
     except BotoCoreError as error:
-        raise AwsError(f"AWS could not be asked for {action}: {error}") from error
+        is_silence = isinstance(error, ConnectionError | HTTPClientError)
+        failed = "did not answer" if is_silence else "could not be asked for"
+        text = _sentences(f"AWS {failed} {action}: {error}", remedy_of_failure(error))
+        raise AwsError(text) from error
 
 
 def error_code(error: ClientError) -> str:
     return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def _refusal(service: str, action: str, error: ClientError) -> AwsError:
+    code = error_code(error)
+    message = error.response.get("Error", {}).get("Message", "")
+    retries = error.response.get("ResponseMetadata", {}).get("RetryAttempts", 0)
+    if code in EXPIRED:
+        # Renewed credentials are read by new clients only.
+        new_client.cache_clear()
+    tried = f" (tried {retries + 1} times)" if retries else ""
+    remedy = remedy_of_refusal(service, error.operation_name, code=code, message=message)
+    text = _sentences(f"AWS refused {action}{tried}: {code}: {message}", remedy)
+    return RoleError(text) if code == ROLE_DENIED else AwsError(text)
+
+
+def _sentences(said: str, remedy: str) -> str:
+    return f"{said.rstrip('. ')}. {remedy}" if remedy else said

@@ -1,6 +1,7 @@
 """SNS: publish to a topic, and the topic with its subscribers."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dms_pipeline.aws.session import aws_errors
@@ -10,6 +11,7 @@ if TYPE_CHECKING:
 
 # SNS refuses longer subjects and those with line breaks.
 _SUBJECT_MAX = 100
+_errors = partial(aws_errors, "sns")
 
 
 class Topic:
@@ -21,7 +23,7 @@ class Topic:
 
     def ensure(self, emails: Iterable[str]) -> None:
         """Creates the topic unless it is there, and subscribes each address once."""
-        with aws_errors(f"the topic {self._name}"):
+        with _errors(f"the topic {self._name}"):
             arn = self._arn()
             pages = self._client.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=arn)
             known = {row["Endpoint"] for page in pages for row in page["Subscriptions"]}
@@ -30,7 +32,7 @@ class Topic:
                     self._client.subscribe(TopicArn=arn, Protocol="email", Endpoint=email)
 
     def publish(self, *, subject: str, message: str) -> None:
-        with aws_errors(f"Publish to the topic {self._name}"):
+        with _errors(f"Publish to the topic {self._name}"):
             self._client.publish(
                 TopicArn=self._arn(),
                 Subject=" ".join(subject.split())[:_SUBJECT_MAX],

@@ -61,6 +61,7 @@ def _dagster(here: Deployment, port: int) -> Iterator[tuple["subprocess.Popen[by
             "DAGSTER_HOME": str(home),
             "DMS_LOCAL_HOME": str(here.local_home),
             "DMS_PIPELINES_DIR": str(here.pipelines),
+            "DMS_PIPELINE_DAGSTER_URL": here.dagster_url or url,
             "PYTHONWARNINGS": "ignore",
         },
         start_new_session=True,

@@ -1,10 +1,12 @@
 """`dms-pipeline preflight` and `checkpoint`: look before a run, and move a checkpoint by hand."""
 
 import getpass
-from dataclasses import replace
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from functools import partial
 
 import click
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -13,30 +15,49 @@ from dms_pipeline.aws.dms import MigrationType
 from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.deployments import Deployment, deployment
 from dms_pipeline.dms_objects import DmsObjects
-from dms_pipeline.errors import ConfigError, PreflightError
+from dms_pipeline.errors import ConfigError, LoadError, PreflightError
 from dms_pipeline.pipeline_config import PipelineConfig, load_pipeline
-from dms_pipeline.preflight import Preflight
+from dms_pipeline.preflight import Finding, Preflight
 from dms_pipeline.records import CheckpointRecord
 
 
-@click.command()
+@click.command(short_help="Check whether PIPELINE could be loaded now.")
 @click.argument("pipeline")
 @click.argument("kind", type=click.Choice(["full-load", "incremental"]), default="incremental")
-def preflight(pipeline: str, kind: str) -> None:
-    """Check whether PIPELINE could be loaded now, and show what was found."""
+@click.option("--reload", is_flag=True, help="As for a full load over an existing checkpoint.")
+def preflight(pipeline: str, kind: str, reload: bool) -> None:
+    """Check whether PIPELINE could be loaded now: what was found, what is needed, what to do.
+
+    Changes nothing. Exit status 0 only if an incremental load (or KIND) could begin.
+    """
     here = deployment()
     config = load_pipeline(here.pipelines, pipeline)
     migration_type: MigrationType = "cdc" if kind == "incremental" else "full-load-and-cdc"
-    findings = _preflight(here, config, migration_type).findings()
-    table = Table("checked", "found", "to do or to know", title=f"Preflight of {pipeline}")
+    findings = _preflight(here, config, migration_type, reload=reload).findings()
+    console = Console(emoji=False, markup=False, highlight=False)
+    console.print(_table(findings, title=f"Preflight of {pipeline}, {kind}"))
+    problems = [finding.problem for finding in findings if finding.problem]
+    for text in problems:
+        console.print(Text(f"problem: {text}\n", style="red"))
     for finding in findings:
-        style = "red" if finding.problem else "yellow"
-        to_do = Text(finding.problem or finding.warning, style=style)
-        table.add_row(finding.checked, finding.found, to_do)
-    Console(emoji=False, markup=False).print(table)
-    problems = sum(bool(finding.problem) for finding in findings)
+        if finding.warning:
+            console.print(Text(f"warning: {finding.warning}\n", style="yellow"))
     if problems:
-        raise PreflightError(f"{pipeline} cannot be loaded: {problems} problem(s), see above")
+        found = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
+        raise PreflightError(f"{pipeline} cannot be loaded: {found}, see above")
+    console.print(f"{pipeline} can be loaded")
+
+
+def _table(findings: Iterable[Finding], *, title: str) -> Table:
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for heading in ("", "checked", "found", "needed"):
+        table.add_column(heading, overflow="fold", no_wrap=heading == "checked")
+    for finding in findings:
+        mark, style = ("ok", "green")
+        if finding.problem or finding.warning:
+            mark, style = ("NO", "red") if finding.problem else ("!", "yellow")
+        table.add_row(Text(mark, style=style), finding.checked, finding.found, finding.needed)
+    return table
 
 
 @click.group()
@@ -47,56 +68,62 @@ def checkpoint() -> None:
 @checkpoint.command()
 @click.argument("pipeline")
 def show(pipeline: str) -> None:
-    """Print the checkpoint at which the next load of PIPELINE begins."""
+    """Print the checkpoint of the next load."""
     click.echo(_latest(deployment(), pipeline).checkpoint)
 
 
 @checkpoint.command()
 @click.argument("pipeline")
 def history(pipeline: str) -> None:
-    """List the checkpoints of PIPELINE, the oldest first."""
+    """List all checkpoints, the oldest first."""
     here = deployment()
     load_pipeline(here.pipelines, pipeline)
-    table = Table("number", "stopped at (UTC)", "checkpoint", "stop reason", "run", "reason")
     for record in here.checkpoints().store().history(pipeline):
-        table.add_row(
-            str(record.sequence),
-            f"{record.stopped_at:%Y-%m-%d %H:%M:%S}",
-            record.checkpoint,
-            record.stop_reason,
-            record.run_id,
-            record.reason,
-        )
-    Console(emoji=False, markup=False, soft_wrap=True).print(table)
+        moment = f"{record.stopped_at:%Y-%m-%d %H:%M:%S} UTC"
+        click.echo(f"{record.sequence:>5}  {moment}  {record.stop_reason or 'set by hand'}")
+        for name in ("run_id", "reason", "behind", "checkpoint"):
+            if value := getattr(record, name):
+                click.echo(f"       {name.removesuffix('_id'):<10}  {value}")
 
 
 _reason = click.option("--reason", required=True, help="Why; it is kept with the checkpoint.")
 _force = click.option("--force", is_flag=True, help="Also backwards: changes are loaded again.")
 
 
-@checkpoint.command(name="set")
+@checkpoint.command(name="set", short_help="Let the next load begin elsewhere.")
 @click.argument("pipeline")
 @click.argument("text")
 @_reason
 @_force
 def set_checkpoint(pipeline: str, text: str, reason: str, force: bool) -> None:
-    """Let the next load of PIPELINE begin at TEXT: a DMS checkpoint, or a file:offset."""
+    """Let the next load of PIPELINE begin at TEXT: a DMS checkpoint, or a file:offset.
+
+    Refused while PIPELINE is being loaded, and when the source has no such place in its binary log.
+    The first checkpoint of a pipeline can be set too, if its tables were filled in another way.
+    """
+    here = deployment()
+    load_pipeline(here.pipelines, pipeline)
     parse_checkpoint(text)
-    _move(deployment(), pipeline, text, reason=reason, force=force)
+    latest = here.checkpoints().store().latest(pipeline)
+    _move(here, pipeline, text, latest=latest, reason=reason, force=force)
 
 
-@checkpoint.command()
+@checkpoint.command(short_help="Let the next load begin at an earlier one.")
 @click.argument("pipeline")
 @click.argument("number", type=int)
 @_reason
 @_force
 def rewind(pipeline: str, number: int, reason: str, force: bool) -> None:
-    """Let the next load of PIPELINE begin at its checkpoint NUMBER of the history."""
+    """Let the next load of PIPELINE begin at its checkpoint NUMBER of the history.
+
+    Refused while PIPELINE is being loaded, and when the source has deleted that binary log.
+    """
     here = deployment()
-    load_pipeline(here.pipelines, pipeline)
+    latest = _latest(here, pipeline)
     for record in here.checkpoints().store().history(pipeline):
         if record.sequence == number:
-            _move(here, pipeline, record.checkpoint, reason=reason, force=force)
+            text, server = record.checkpoint, record.source_server
+            _move(here, pipeline, text, latest=latest, reason=reason, force=force, of_server=server)
             return
     raise ConfigError(
         f"{pipeline} has no checkpoint {number}; `dms-pipeline checkpoint history {pipeline}` "
@@ -104,33 +131,51 @@ def rewind(pipeline: str, number: int, reason: str, force: bool) -> None:
     )
 
 
-def _move(here: Deployment, pipeline: str, text: str, *, reason: str, force: bool) -> None:
-    """Refused while a run is loading, and when the binary log that it needs is gone."""
+def _move(
+    here: Deployment,
+    pipeline: str,
+    text: str,
+    *,
+    latest: CheckpointRecord | None,
+    reason: str,
+    force: bool,
+    of_server: str = "",
+) -> None:
+    """Makes ``text`` the checkpoint after ``latest``. ``of_server``: whose it is, if known."""
     config = load_pipeline(here.pipelines, pipeline)
-    latest = _latest(here, pipeline)
-    person = f"by hand: {getpass.getuser()}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
-    moved = replace(
-        latest,
-        checkpoint=text,
-        run_id=person,
-        stop_reason="",
-        stopped_at=datetime.now(UTC),
-        behind="",
-        reason=reason,
-    )
+    now = datetime.now(UTC)
+    person = f"by hand: {getpass.getuser()}, {now:%Y-%m-%d %H:%M:%S}"
     lease = here.checkpoints().lease(pipeline, person)
     lease.take()
     try:
-        source = here.source().database(config.source.secret)
-        server = source.server()
-        file = parse_checkpoint(text).file
-        if file not in server.binary_logs:
-            raise PreflightError(
-                f"the binary log {file} is gone from the source; the oldest left is "
-                f"{server.binary_logs[0]}. The checkpoint stays where it is"
+        server = here.source().database(config.source.secret).server()
+        refusal = server.why_not_from(parse_checkpoint(text))
+        if of_server and of_server != server.identity:
+            refusal = (
+                f"the checkpoint is of another source server ({of_server}) than the one that "
+                f"answers ({server.identity})"
             )
-        moved = replace(moved, source_server=server.identity)
+        if refusal:
+            raise PreflightError(f"{refusal}. The checkpoint of {pipeline} stays where it is")
+        moved = CheckpointRecord(
+            pipeline=pipeline,
+            sequence=0,
+            checkpoint=text,
+            run_id=person,
+            task_arn="",
+            stop_reason="",
+            source_server=server.identity,
+            instance_class="",
+            instance_created_at=None,
+            started_at=now,
+            stopped_at=now,
+            reason=reason,
+        )
         stored = here.checkpoints().store().advance(moved, seen=latest, may_go_back=force)
+    except LoadError as error:
+        raise PreflightError(
+            f"{error}. With --force the changes since then are loaded again"
+        ) from error
     finally:
         lease.release()
     click.echo(f"checkpoint {stored.sequence} of {pipeline}: {stored.checkpoint}")
@@ -148,7 +193,7 @@ def _latest(here: Deployment, pipeline: str) -> CheckpointRecord:
 
 
 def _preflight(
-    here: Deployment, config: PipelineConfig, migration_type: MigrationType
+    here: Deployment, config: PipelineConfig, migration_type: MigrationType, *, reload: bool
 ) -> Preflight:
     objects = DmsObjects(
         pipeline=config.name,
@@ -160,9 +205,10 @@ def _preflight(
     return Preflight(
         pipeline=config,
         migration_type=migration_type,
-        reload=False,
+        reload=reload,
         checkpoint=here.checkpoints().store().latest(config.name),
+        lease=here.checkpoints().lease(config.name, objects.run_id),
         objects=objects,
-        source=here.source().database(config.source.secret),
-        target=here.target().database(config.target.secret),
+        source=partial(here.source().database, config.source.secret),
+        target=partial(here.target().database, config.target.secret),
     )

@@ -37,9 +37,10 @@ class CheckpointStore:
         item = self._table.get(pipeline, _LATEST)
         return _record(item) if item else None
 
-    def history(self, pipeline: str) -> Iterator[CheckpointRecord]:
-        """All checkpoints of a pipeline, the oldest first."""
-        return map(_record, self._table.query(pipeline, sort_prefix="0"))
+    def history(self, pipeline: str, *, newest_first: bool = False) -> Iterator[CheckpointRecord]:
+        """All checkpoints of a pipeline, the oldest first unless told otherwise."""
+        items = self._table.query(pipeline, sort_prefix="0", newest_first=newest_first)
+        return map(_record, items)
 
     def advance(
         self, new: CheckpointRecord, *, seen: CheckpointRecord | None, may_go_back: bool = False

@@ -89,6 +89,11 @@ class Lease:
         if holder is not None and (force or holder.run_id == self._run_id):
             self._table.delete(self._pipeline, _VERSION, only_if=("run_id", holder.run_id))
 
+    def refusal(self) -> str:
+        """Why the lease cannot be taken now, in words; empty if it can."""
+        holder = self.holder()
+        return "" if holder is None or holder.run_id == self._run_id else self._words(holder)
+
     def holder(self, *, also_expired: bool = False) -> LeaseRecord | None:
         item = self._table.get(self._pipeline, _VERSION)
         if item is None:
@@ -117,13 +122,13 @@ class Lease:
                 absent_or={"run_id": ("=", self._run_id), "expires_at": ("<", int(now))},
             )
         except ConditionFailedError as error:
-            raise LoadError(self._refusal()) from error
+            raise LoadError(
+                self.refusal()
+                or f"{self._pipeline} is being loaded by another run; run it again in a moment"
+            ) from error
         self._renewed_at = now
 
-    def _refusal(self) -> str:
-        holder = self.holder()
-        if holder is None:
-            return f"{self._pipeline} is being loaded by another run; run it again in a moment"
+    def _words(self, holder: LeaseRecord) -> str:
         return (
             f"{self._pipeline} is being loaded by run {holder.run_id} since "
             f"{holder.taken_at:%Y-%m-%d %H:%M:%S} UTC; wait for it to end. If that run is dead its "

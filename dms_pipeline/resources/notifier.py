@@ -12,9 +12,16 @@ class NotifierResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     aws: dg.ResourceDependency[AwsSession]
     topic: str = Field(default="dms-pipeline", description="SNS topic, by name or ARN")
+    dagster_url: str = Field(
+        default="", description="where Dagster's UI is, for links in mails; empty: no links"
+    )
 
     def client(self) -> Topic:
         return Topic(self.aws.client("sns"), self.topic)
+
+    def link(self, run_id: str) -> str:
+        """The run's page in the UI; empty if it is not known where that is."""
+        return f"{self.dagster_url.rstrip('/')}/runs/{run_id}" if self.dagster_url else ""
 
     def notify(self, *, subject: str, message: str) -> None:
         self.client().publish(subject=subject, message=message)

@@ -19,18 +19,50 @@ from dms_pipeline.errors import SourceError
 from dms_pipeline.resources.aws_session import AwsSession
 
 _CASCADE = re.compile(r"ON (DELETE|UPDATE) (CASCADE|SET NULL)")
-_SETTINGS = ("log_bin", "binlog_format", "binlog_row_image", "server_id", "server_uuid")
+_SETTINGS = (
+    "log_bin",
+    "binlog_format",
+    "binlog_row_image",
+    "server_id",
+    "server_uuid",
+    "binlog_expire_logs_seconds",
+    "expire_logs_days",
+)
+_NO_SUCH_TABLE, _DENIED = 1146, 1142
 
 
 @dataclass(frozen=True, slots=True)
 class SourceServer:
-    """What a load needs to know of a server; another server has another ``identity``."""
+    """What a load needs to know of a server; another server has another ``identity``.
+
+    ``retention_s``: for how long it keeps binary logs; None if it is not known to delete any.
+    """
 
     version: str
     identity: str
     variables: dict[str, str]
     binary_logs: tuple[str, ...]
     end: BinlogPosition | None
+    retention_s: float | None = None
+
+    def why_not_from(self, position: BinlogPosition) -> str:
+        """Why reading cannot begin at the position, in words; empty if it can."""
+        if not self.binary_logs or self.end is None:
+            return "the source writes no binary log"
+        oldest = self.binary_logs[0]
+        if position.base_is_abbreviated:
+            position = position.with_base_of(oldest)
+        if position > self.end:
+            return (
+                f"{position} lies after {self.end}, where the source's binary log ends: the log "
+                "was begun anew, or the position is another server's"
+            )
+        if position.file not in self.binary_logs:
+            return (
+                f"the binary log {position.file} is gone from the source; the oldest left is "
+                f"{oldest}"
+            )
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +111,7 @@ class MySQLSource:
                 variables=variables,
                 binary_logs=tuple(name for name, _ in binary_logs(connection)) if logged else (),
                 end=current_position(connection) if logged else None,
+                retention_s=_rds_retention_s(connection, default=_retention_s(variables)),
             )
 
     def end(self) -> BinlogPosition:
@@ -113,6 +146,30 @@ class MySQLSource:
                 if rule:
                     found[table] = rule.group()
         return found
+
+
+def _retention_s(variables: dict[str, str]) -> float | None:
+    """By the newer of the two settings, if the server has it; 0 means for ever."""
+    seconds = float(variables.get("binlog_expire_logs_seconds", 0))
+    return seconds or float(variables.get("expire_logs_days", 0)) * 86400 or None
+
+
+def _rds_retention_s(connection: "Connection[Any]", *, default: float | None) -> float | None:
+    """RDS deletes binary logs by a setting of its own, and without one as soon as it can.
+
+    https://docs.aws.amazon.com/AmazonRDS/latest/UserGuide/mysql-stored-proc-configuring.html
+    """
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT value FROM mysql.rds_configuration WHERE name = 'binlog retention hours'"
+            )
+            row = cursor.fetchone()
+    except pymysql.MySQLError as error:
+        if error.args[0] not in (_NO_SUCH_TABLE, _DENIED):
+            raise
+        return default
+    return float((row or (None,))[0] or 0) * 3600
 
 
 def quoted(table: TableId) -> str:

@@ -15,6 +15,14 @@ from dms_pipeline.errors import TargetError
 from dms_pipeline.records import ApplyException
 from dms_pipeline.resources.aws_session import AwsSession
 
+_PRIVILEGES = """
+    SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+       AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
+       AND has_table_privilege(c.oid, 'DELETE'), pg_has_role(c.relowner, 'USAGE')
+      FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+     WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class PostgresTarget:
@@ -64,6 +72,27 @@ class PostgresTarget:
             ).fetchall()
         present = {row[0] for row in rows}
         return tuple(schema for schema in wanted if schema not in present)
+
+    def denied(self, tables: Iterable[TableId], *, recreated: bool) -> tuple[str, ...]:
+        """What the user may not do with those of the tables that exist, in words.
+
+        Args:
+            tables: the tables to be loaded.
+            recreated: whether they are dropped and made anew, as a full load does.
+        """
+        found = []
+        with self.connect() as connection:
+            for table in tables:
+                row = connection.execute(_PRIVILEGES, (table.schema, table.table)).fetchone()
+                may_write, owns = row or (True, True)
+                if recreated and not owns:
+                    found.append(f"drop {table}: let the user own it")
+                elif not may_write:
+                    found.append(
+                        f"write {table}: GRANT USAGE on its schema, and SELECT, INSERT, UPDATE and "
+                        "DELETE on it"
+                    )
+        return tuple(found)
 
     def apply_exceptions(self, task_name: str, *, schema: str) -> tuple[ApplyException, ...]:
         """Changes that the task could not apply, from DMS's control table; the oldest first."""

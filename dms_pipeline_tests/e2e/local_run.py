@@ -132,6 +132,12 @@ class LocalRun:
         with students.connect(self.addresses["mysql_dsn"]) as source:
             return students.rows(source)
 
+    def source_logs(self) -> list[str]:
+        """The binary logs that the source still has, the oldest first."""
+        with students.connect(self.addresses["mysql_dsn"]) as source, source.cursor() as cursor:
+            cursor.execute("SHOW BINARY LOGS")
+            return [row[0] for row in cursor.fetchall()]
+
     def target_rows(self) -> list[Any]:
         with psycopg.connect(self.addresses["postgres_dsn"]) as target:
             return target.execute(

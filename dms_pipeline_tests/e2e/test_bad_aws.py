@@ -90,6 +90,25 @@ def test_refused_instance_is_named_with_aws_s_reason_and_nothing_is_left(
     assert "Nothing of it is left on AWS." in _newest_mail(bad_day)
 
 
+def test_role_that_dms_does_not_see_yet_is_waited_for(bad_day: LocalRun):
+    _inject(bad_day, _refusal("AccessDeniedFault", "CreateReplicationInstance", times=2))
+    bad_day.load_incrementally()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("preflight", "studentdb"), ("cleanup", "studentdb"), ("checkpoint", "show", "studentdb")],
+    ids=["preflight", "cleanup", "checkpoint"],
+)
+def test_command_that_aws_refuses_says_what_to_do(bad_day: LocalRun, command: tuple[str, ...]):
+    _inject(bad_day, _refusal("ExpiredTokenException", "*", service="*"))
+    done = bad_day.command(*command)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1
+    assert "Renew the AWS credentials" in " ".join(said.split())
+    assert "Traceback" not in said
+
+
 def test_expired_token_is_mailed_although_aws_shows_nothing_of_the_run(bad_day: LocalRun):
     expired = _refusal("ExpiredTokenException", "*", identifier=NAME)
     message = _failed(bad_day, expired)

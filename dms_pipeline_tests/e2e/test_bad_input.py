@@ -179,17 +179,52 @@ def test_a_wrong_password_in_an_endpoint_is_found_by_the_connection_test(loaded:
     dms = loaded.client("dms")
     loaded.insert(1)
     try:
-        # The target first: the test of the source ends the run before the target is tried.
+        wrong: list[str] = []
         for side in ("target", "source"):
             by_name = [{"Name": "endpoint-id", "Values": [f"studentdb-{side}"]}]
             arn = dms.describe_endpoints(Filters=by_name)["Endpoints"][0]["EndpointArn"]
             dms.modify_endpoint(EndpointArn=arn, Password="geheim")
             message = _refused_without_a_trace(loaded, *_INCREMENTAL)
-            assert f"DMS cannot connect to the {side} endpoint studentdb-{side}" in message
+            wrong = [f"the {side} endpoint studentdb-{side}: ", *wrong]
+            assert f"DMS cannot connect to {wrong[0]}" in message
+            assert all(endpoint in message for endpoint in wrong)
             assert "the instance was deleted" in message
     finally:
         # It gives the endpoints their logins anew.
         loaded.succeed("local", "up")
+    loaded.load_incrementally()
+
+
+def _checkpoint(run: LocalRun, version: str) -> str:
+    (found,) = (item for item in run.checkpoints() if item["version"]["S"] == version)
+    text: str = found["checkpoint"]["S"]
+    return text
+
+
+def test_checkpoint_moves_by_hand_only_to_where_the_source_can_be_read(loaded: LocalRun):
+    loaded.insert(1)
+    loaded.load_incrementally()
+    first, latest = _checkpoint(loaded, "0000000001"), _checkpoint(loaded, "latest")
+    where = ("--reason", "the table was damaged")
+    back = ("checkpoint", "rewind", "studentdb", "1", *where)
+    assert "With --force the changes since then are loaded again" in _refused(loaded, *back)
+    loaded.execute("FLUSH BINARY LOGS")
+    loaded.succeed(*back, "--force")
+    assert loaded.succeed("checkpoint", "show", "studentdb").strip() == first
+    history = loaded.succeed("checkpoint", "history", "studentdb")
+    assert "run         by hand: " in history
+    assert "reason      the table was damaged" in history
+    assert history.count(first) == 2
+    newest = loaded.source_logs()[-1]
+    loaded.execute(f"PURGE BINARY LOGS TO '{newest}'")
+    for arguments in (("rewind", "studentdb", "1"), ("set", "studentdb", latest)):
+        message = _refused(loaded, "checkpoint", *arguments, *where, "--force")
+        assert f"is gone from the source; the oldest left is {newest}" in message
+    message = _refused(loaded, *_INCREMENTAL)
+    assert "Do a full load with reload" in message
+    message = _refused(loaded, "checkpoint", "set", "studentdb", f"{newest}:99999", *where)
+    assert "where the source's binary log ends" in message
+    loaded.succeed("checkpoint", "set", "studentdb", f"{newest}:4", *where)
     loaded.load_incrementally()
 
 

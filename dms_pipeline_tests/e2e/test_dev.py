@@ -130,7 +130,7 @@ def _a_failed_run_is_mailed(run: LocalRun, ui: Ui) -> None:
     (mail,) = wait_for("the mail of the failure", lambda: failure_mails(run))
     assert mail["Subject"] == "studentdb: studentdb_full_load failed"
     text = mail.get_content()
-    assert failed in text
+    assert f"{ui.url}/runs/{failed}" in text
     assert "it has been loaded before" in text
     assert "dms-pipeline run studentdb full-load --reload" in text
     assert "Traceback" not in text

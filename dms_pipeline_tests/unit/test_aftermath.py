@@ -33,7 +33,13 @@ def test_failed_run_is_mailed_with_what_it_left_and_how_to_remove_it(world):
     fail(after)
     [(subject, text)] = mailbox.mails
     assert subject == "studentdb: studentdb_incremental_load failed"
-    for words in ("no disk", f"replication task {NAME}", f"instance {NAME}", "cleanup studentdb"):
+    for words in (
+        "no disk",
+        f"replication task {NAME}",
+        f"instance {NAME}",
+        "cleanup studentdb",
+        "http://ui/runs/",
+    ):
         assert words in text
     assert world.dms.find_instance(NAME) is not None
 

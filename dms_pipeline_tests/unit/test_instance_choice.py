@@ -28,6 +28,14 @@ CONFIG = InstanceSection.model_validate(
         (datetime(2026, 11, 22, 23, 30, tzinfo=UTC), "Asia/Tokyo", "large"),
         (datetime(2026, 11, 23, 2, 0, tzinfo=UTC), "Europe/Berlin", "night"),
         (datetime(2026, 11, 23, 3, 0, tzinfo=UTC), "Europe/Berlin", "large"),
+        # A Sunday: at 1:00 UTC it becomes 3:00 there; in autumn 2:00 comes twice.
+        (datetime(2026, 3, 29, 0, 59, tzinfo=UTC), "Europe/Berlin", "small"),
+        (datetime(2026, 3, 29, 1, 0, tzinfo=UTC), "Europe/Berlin", "night"),
+        (datetime(2026, 3, 29, 2, 0, tzinfo=UTC), "Europe/Berlin", "small"),
+        (datetime(2026, 10, 25, 0, 30, tzinfo=UTC), "Europe/Berlin", "night"),
+        (datetime(2026, 10, 25, 1, 30, tzinfo=UTC), "Europe/Berlin", "night"),
+        (datetime(2026, 10, 25, 2, 59, tzinfo=UTC), "Europe/Berlin", "night"),
+        (datetime(2026, 10, 25, 3, 0, tzinfo=UTC), "Europe/Berlin", "small"),
     ],
     ids=[
         "monday",
@@ -36,6 +44,13 @@ CONFIG = InstanceSection.model_validate(
         "monday in Tokyo",
         "3h in Berlin",
         "4h in Berlin",
+        "before the spring change",
+        "in the hour after it",
+        "4h in spring",
+        "first 2h in autumn",
+        "second 2h in autumn",
+        "3h in autumn",
+        "4h in autumn",
     ],
 )
 def test_first_window_that_matches_in_the_pipelines_zone_counts(moment, zone, wanted):

@@ -11,6 +11,7 @@ from dms_pipeline.errors import LoadError
 from dms_pipeline.records import ApplyException
 from dms_pipeline_tests.a_pipeline import NAME, STUDENTS, World, a_world, checkpoint_at
 from dms_pipeline_tests.fake_engine import Script, table_row
+from dms_pipeline_tests.wsgi_bridge import client
 
 
 @pytest.fixture
@@ -38,6 +39,26 @@ def test_incremental_load_starts_at_the_stored_checkpoint_byte_for_byte(world):
     assert spec["migration_type"] == "cdc"
     assert spec["start"]["position"] == stored
     assert world.checkpoints.latest("studentdb").sequence == 2
+
+
+def test_instance_is_made_as_configured_and_never_public(world):
+    configured = {
+        "allocated_storage_gb": 75,
+        "engine_version": "3.6.1",
+        "multi_az": True,
+        "kms_key_id": "alias/dms",
+        "security_groups": ("sg-1", "sg-2"),
+    }
+    instance = world.pipeline.instance.model_copy(update=configured)
+    world.pipeline = replace(world.pipeline, instance=instance)
+    world.load().create_instance()
+    (made,) = client(world.app, "dms").describe_replication_instances()["ReplicationInstances"]
+    assert made["AllocatedStorage"] == 75
+    assert made["EngineVersion"] == "3.6.1"
+    assert made["MultiAZ"]
+    assert made["KmsKeyId"] == "alias/dms"
+    assert [group["VpcSecurityGroupId"] for group in made["VpcSecurityGroups"]] == ["sg-1", "sg-2"]
+    assert not made["PubliclyAccessible"]
 
 
 def test_every_step_may_be_repeated_by_the_same_run(world):
@@ -314,5 +335,9 @@ def test_warm_instance_is_kept_and_taken_over_by_the_next_run(world):
     assert world.objects("run-2").leftovers() == []
     world.run("run-2", cdc=True)
     assert world.dms.find_instance(NAME).arn == kept.arn
+    # Whoever adds up the loads gets what the instance has cost.
+    until = world.checkpoints.latest("studentdb").stopped_at
+    billed = sum(run.billed_s for run in world.metrics.runs("studentdb"))
+    assert billed == (until - kept.created_at).total_seconds()
     world.objects("cleanup", force=True).delete_instance()
     assert world.dms.find_instance(NAME) is None

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from dms_pipeline.errors import PreflightError, SourceError
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.errors import AwsError, PreflightError, SourceError
 from dms_pipeline.preflight import Preflight
 from dms_pipeline_tests.a_pipeline import LOGIN, STUDENTS, FakeSource, FakeTarget, World, a_world
 
@@ -17,14 +18,17 @@ def world(tmp_path: Path) -> World:
 
 
 def preflight(world: World, **replaced: Any) -> Preflight:
+    source, target = replaced.pop("source", world.source), replaced.pop("target", world.target)
+    run_id = replaced.pop("run_id", "run-9")
     given: dict[str, Any] = {
         "pipeline": world.pipeline,
         "migration_type": "cdc",
         "reload": False,
         "checkpoint": world.checkpoints.latest("studentdb"),
-        "objects": world.objects(replaced.pop("run_id", "run-9")),
-        "source": world.source,
-        "target": world.target,
+        "lease": world.lease(run_id),
+        "objects": world.objects(run_id),
+        "source": lambda: source,
+        "target": lambda: target,
         **replaced,
     }
     return Preflight(**given)
@@ -67,6 +71,51 @@ def test_source_that_cannot_be_replicated_is_refused(world, source, words):
         preflight(world, migration_type="full-load-and-cdc", source=source).run()
 
 
+@pytest.mark.parametrize(
+    ("cron", "kept_hours", "words"),
+    [
+        ("0 * * * *", 4, ""),
+        ("0 * * * *", 3, "keeps binary logs for 3:00:00, and up to 1:00:00 pass"),
+        ("0 6 * * 1-5", 100, "up to 3 days, 0:00:00 pass between two loads: keep them for 12 days"),
+        ("0 6 * * 1-5", None, ""),
+        ("0 * * * *", 0, "keeps binary logs for 0:00:00"),
+    ],
+)
+def test_binary_logs_that_are_not_kept_for_four_loads_are_warned_of(world, cron, kept_hours, words):
+    kept_s = None if kept_hours is None else kept_hours * 3600
+    source = FakeSource(LOGIN, state=replace(world.source.state, retention_s=kept_s))
+    schedule = world.pipeline.schedule.model_copy(update={"cron": cron})
+    pipeline = replace(world.pipeline, schedule=schedule)
+    preflight(world, pipeline=pipeline, migration_type="full-load-and-cdc", source=source).run()
+    assert [line for line in world.said if "binary logs" in line and words in line] == [
+        line for line in world.said if words
+    ]
+
+
+def test_checkpoint_after_the_end_of_the_log_is_refused(world):
+    world.run()
+    end = BinlogPosition("mysql-bin-changelog.000001", 500)
+    with pytest.raises(PreflightError, match="lies after mysql-bin-changelog.000001:500"):
+        preflight(world, source=FakeSource(LOGIN, state=replace(world.source.state, end=end))).run()
+
+
+def test_run_that_loads_meanwhile_is_a_finding(world):
+    world.lease("run-1").take()
+    with pytest.raises(PreflightError, match="being loaded by run run-1 since"):
+        preflight(world, migration_type="full-load-and-cdc").run()
+    preflight(world, migration_type="full-load-and-cdc", run_id="run-1").run()
+
+
+def test_missing_secret_is_one_finding_among_others(world):
+    def missing():
+        raise AwsError("no such secret")
+
+    wanted = replace(preflight(world, migration_type="full-load-and-cdc"), source=missing)
+    with pytest.raises(PreflightError, match="nothing was created: no such secret"):
+        wanted.run()
+    assert "target schemas" in [finding.checked for finding in wanted.findings()]
+
+
 def test_purged_binary_log_is_named_with_the_oldest_left(world):
     world.run()
     state = replace(world.source.state, binary_logs=("mysql-bin-changelog.000007",))
@@ -84,6 +133,12 @@ def test_checkpoint_of_another_server_is_refused(world):
 def test_target_that_may_not_be_written_is_refused(world):
     target = FakeTarget(LOGIN, may_create=False)
     with pytest.raises(PreflightError, match="target has no schema studentdb"):
+        preflight(world, migration_type="full-load-and-cdc", target=target).run()
+
+
+def test_target_tables_that_may_not_be_written_are_named(world):
+    target = FakeTarget(LOGIN, may_not=("write a.b: GRANT INSERT",))
+    with pytest.raises(PreflightError, match="user may not write a.b: GRANT INSERT"):
         preflight(world, migration_type="full-load-and-cdc", target=target).run()
 
 

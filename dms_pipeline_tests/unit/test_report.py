@@ -44,6 +44,16 @@ def test_success_mail_sums_up_and_lists_only_tables_with_changes():
     assert "number 7: checkpoint:V1#" in mail.text
 
 
+@pytest.mark.parametrize("link", ["", "http://127.0.0.1:3000/runs/r"])
+def test_mails_lead_to_the_run_where_the_ui_is_known(link):
+    failed = failure_mail(pipeline="shop", job="j", run_id="r", reason="x", left=[], link=link)
+    loaded = success_mail(RECORD, [load("a")], None, run_id="r", link=link)
+    for mail in (failed, loaded):
+        assert [line.strip() for line in mail.text.splitlines() if "http" in line] == [link] * bool(
+            link
+        )
+
+
 def test_full_load_mail_tells_the_rows():
     mail = success_mail(RECORD, [load("a", rows=7)], None, run_id="run")
     assert mail.subject.startswith("shop loaded: full load of 7 rows, 0 inserts")

@@ -2,8 +2,8 @@
 
 import pytest
 
-from dms_pipeline.errors import AwsError
-from dms_pipeline.waiting import Pacing, wait_until
+from dms_pipeline.errors import AwsError, RoleError
+from dms_pipeline.waiting import Pacing, until_role_is_known, wait_until
 
 
 class Time:
@@ -22,7 +22,7 @@ class Time:
 def wait(states, *, timeout_s=100.0, interval_s=1.0):
     time, seen = Time(), iter(states)
     said: list[str] = []
-    pacing = Pacing(interval_s, 1, 1, 1, clock=time, sleep=time.sleep)
+    pacing = Pacing(interval_s, 1, 1, 1, clock=time, sleep=time.sleep, chance=lambda: 0.5)
     last = wait_until(
         "the task",
         lambda: next(seen),
@@ -59,3 +59,29 @@ def test_wait_gives_up_after_its_time_naming_the_state():
 
 def test_wait_without_limit_goes_on():
     assert wait(["running"] * 10_000 + ["ready"], timeout_s=None)[2] == 10_000
+
+
+@pytest.mark.parametrize(("chance", "slept"), [(0.0, 7.5), (0.5, 10.0), (1.0, 12.5)])
+def test_pause_differs_from_the_poll_interval_by_a_quarter_at_most(chance, slept):
+    time = Time()
+    Pacing(10, 1, 1, 1, clock=time, sleep=time.sleep, chance=lambda: chance).pause()
+    assert time.now == slept
+
+
+@pytest.mark.parametrize(("refusals", "slept_s"), [(0, 0), (2, 30), (7, 105), (8, None)])
+def test_role_is_waited_for_as_long_as_it_may_be_new(refusals, slept_s):
+    time, left = Time(), iter([RoleError("no role")] * refusals)
+
+    def act():
+        for error in left:
+            raise error
+
+    said: list[str] = []
+    pacing = Pacing(15, 1, 1, 1, clock=time, sleep=time.sleep, chance=lambda: 0.5)
+    if slept_s is None:
+        with pytest.raises(RoleError, match="no role"):
+            until_role_is_known(act, pacing=pacing, say=said.append)
+    else:
+        until_role_is_known(act, pacing=pacing, say=said.append)
+        assert time.now == slept_s
+    assert said == ["no role. Trying on, as a new role is not seen at once"] * bool(refusals)
