@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from dms_pipeline.binlog.events import Row
@@ -183,7 +184,7 @@ class TablePlan:
                 )
 
     def _added_text(self, row: tuple[bytes | None, ...]) -> list[Field]:
-        key = self._text_key(row)
+        key = partial(self._text_key, row)
         values = {
             item.name: self._input(item, item.conversion.from_text, row[item.place], key)
             for item in self.expression_inputs
@@ -191,7 +192,7 @@ class TablePlan:
         return self._evaluate(values, key)
 
     def _added_binlog(self, row: Row) -> list[Field]:
-        key = self._binlog_key(row)
+        key = partial(self._binlog_key, row)
         values = {
             item.name: self._input(item, item.conversion.from_binlog, row[item.index], key)
             for item in self.expression_inputs
@@ -203,29 +204,39 @@ class TablePlan:
         item: ExpressionInput,
         convert: Callable[[Any], bytes | None],
         value: Any,
-        key: tuple[str, ...],
+        key: Callable[[], tuple[str, ...]],
     ) -> str | None:
         try:
             plain = None if value is None else convert(value)
         except UnfitValueError as error:
-            raise self._unfit(item.name, error, key) from error
+            raise self._unfit(item.name, error, key()) from error
         return None if plain is None else plain.decode()
 
-    def _evaluate(self, values: dict[str, str | None], key: tuple[str, ...]) -> list[Field]:
+    def _evaluate(
+        self, values: dict[str, str | None], key: Callable[[], tuple[str, ...]]
+    ) -> list[Field]:
         fields: list[Field] = []
         for column in self.added:
             text = None if column.expression is None else column.expression.evaluate(values)
             try:
                 fields.append(None if text is None else column.mapping.from_text(text.encode()))
             except UnfitValueError as error:
-                raise self._unfit(column.target_name, error, key) from error
+                raise self._unfit(column.target_name, error, key()) from error
         return fields
 
     def _text_key(self, row: tuple[bytes | None, ...]) -> tuple[str, ...]:
-        return tuple(_shown(row[index]) for index in self.key if index < len(self.sourced))
+        return tuple(
+            _shown(column.mapping.conversion, column.mapping.conversion.from_text, row[index])
+            for index, column in zip(self.key, self.key_columns, strict=True)
+            if index < len(self.sourced)
+        )
 
     def _binlog_key(self, row: Row) -> tuple[str, ...]:
-        return tuple(_shown(row[c.index]) for c in self.key_columns if c.index != ADDED)
+        return tuple(
+            _shown(column.mapping.conversion, column.mapping.conversion.from_binlog, row[index])
+            for column in self.key_columns
+            if (index := column.index) != ADDED
+        )
 
     def _unfit(
         self, column: str, error: UnfitValueError, key: tuple[str, ...]
@@ -239,5 +250,15 @@ class TablePlan:
         )
 
 
-def _shown(value: Any) -> str:
-    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+def _shown(conversion: Conversion, convert: Callable[[Any], bytes | None], value: Any) -> str:
+    """A part of a key for a message, which the target must be able to keep as text."""
+    if value is None:
+        return "NULL"
+    try:
+        plain = convert(value) or b""
+    except UnfitValueError:
+        plain = value if isinstance(value, bytes) else str(value).encode()
+    if conversion.form == "bytes":
+        return f"\\x{plain.hex()}"
+    text = plain.decode(errors="replace")
+    return text if text.isprintable() else ascii(text)[1:-1]
