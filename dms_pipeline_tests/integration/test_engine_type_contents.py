@@ -7,6 +7,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline_tests.both_paths import BothPaths
+from dms_pipeline_tests.engine_driver import connect_source
 
 
 @pytest.fixture
@@ -165,6 +166,17 @@ def test_labels_that_the_server_does_not_tell_are_warned_of(paths, source_server
     assert [column.column_type for column in columns] == ["enum('a','?')", "set('why?')"]
     assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
     assert "table tc.t, column e: labels with a question mark" in caplog.text
+
+
+def test_labels_in_the_sql_mode_oracle_are_warned_of(paths, mariadb_server, source_server, caplog):
+    if source_server is not mariadb_server:
+        pytest.skip("MySQL has no such mode")
+    paths.run("DROP TABLE IF EXISTS t", "CREATE TABLE t (s set('a','😀'), e enum('😀'))")
+    table = TableId(paths.schema, "t")
+    with connect_source(source_server.dsn, sql_mode="ORACLE") as connection:
+        columns = read_tables(connection, {table: 0})[table].columns
+    assert [column.column_type for column in columns] == ["set('a','?')", "enum('😀')"]
+    assert "table tc.t, column s: labels with a question mark" in caplog.text
 
 
 def test_labels_of_the_character_set_binary_are_utf8(paths, source_server):

@@ -24,11 +24,12 @@ from dms_pipeline.local_dms.engine.type_mapping.labels import label_type, parse_
 logger = logging.getLogger(__name__)
 
 _FOUR_BYTE_SETS = frozenset({"utf8mb4", "utf16", "utf16le", "utf32", "gb18030", "binary"})
-# The server is older than MySQL 8 or MariaDB 10.3, the table was altered or dropped meanwhile, or
-# the account may not read it.
+_ER_UNKNOWN_DATA_TYPE = 4161
+# The server is older than MySQL 8 or MariaDB 10.3 or has the SQL mode ORACLE, the table was altered
+# or dropped meanwhile, or the account may not read it.
 _UNANSWERED = frozenset({
-    ER.PARSE_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR, ER.TABLEACCESS_DENIED_ERROR,
-    ER.COLUMNACCESS_DENIED_ERROR,
+    _ER_UNKNOWN_DATA_TYPE, ER.PARSE_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR,
+    ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR,
 })  # fmt: skip
 _BY_RECURSION = """
     WITH RECURSIVE labels (label, is_wanted) AS (
