@@ -49,6 +49,7 @@ _BROKEN_INSTANCE = frozenset(
         "inaccessible-encryption-credentials",
     }
 )
+_MAY_READ = FINAL_STATES | {"running"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +174,12 @@ class Load:
             LoadRecord(self.pipeline.name, record.started_at, self.objects.run_id, _counts(row))
             for row in statistics
         )
-        return self.checkpoints.advance(record, seen=latest, may_go_back=not is_cdc)
+        try:
+            return self.checkpoints.advance(record, seen=latest, may_go_back=not is_cdc)
+        except LoadError as error:
+            raise LoadError(
+                f"{error}. Clean up with `dms-pipeline cleanup {self.pipeline.name}` and run again"
+            ) from error
 
     def delete_task(self) -> None:
         """Leaves no task."""
@@ -249,13 +255,13 @@ class Load:
 
     def _await_stop(self) -> ReplicationTask:
         """The task once it has ended. A stop at a commit time is helped along on an idle source."""
-        deadline = self.objects.pacing.clock() + self._window_s()
         if self.pipeline.stop.at == "commit_time":
+            # A task reads nothing while it is starting, which takes minutes on AWS.
+            self.objects.await_task(_MAY_READ.__contains__, for_ever=True)
+            clock = self.objects.pacing.clock
+            deadline = clock() + self._window_s()
             self.objects.await_task(
-                lambda seen: (
-                    seen in FINAL_STATES
-                    or (seen == "running" and self.objects.pacing.clock() >= deadline)
-                ),
+                lambda seen: seen in FINAL_STATES or (seen == "running" and clock() >= deadline),
                 for_ever=True,
             )
             task = self.objects.task()

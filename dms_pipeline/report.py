@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord
+from dms_pipeline.task_outcome import stop_in_words
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +39,7 @@ def success_mail(
         "",
         f"Began       {record.started_at:%Y-%m-%d %H:%M:%S} UTC",
         f"Ended       {record.stopped_at:%Y-%m-%d %H:%M:%S} UTC",
-        f"Stopped     {record.stop_reason}",
+        f"Stopped     {stop_in_words(record.stop_reason)}",
         f"Checkpoint  number {record.sequence}: {record.checkpoint}",
     ]
     if record.behind:

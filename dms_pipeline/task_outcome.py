@@ -28,6 +28,13 @@ _IN_WORDS = {
     "STOPPED_DUE_TO_LOW_MEMORY": "the instance ran out of memory: choose a larger class",
     "STOPPED_DUE_TO_LOW_DISK": "the instance ran out of disk: allocate more storage",
 }
+_AS_TOLD_IN_WORDS = {
+    "STOPPED_AT_SERVER_TIME": "at its stop time",
+    "STOPPED_AT_COMMIT_TIME": "at the first change committed after its start",
+    "STOPPED_AFTER_CACHED_EVENTS": "once the changes made meanwhile were applied",
+    "FULL_LOAD_ONLY_FINISHED": "once the changes made meanwhile were applied",
+    "NORMAL": "at the end of its window, as no later change was committed",
+}
 _REASON = re.compile(r"Stop Reason ([A-Z_]+)")
 
 
@@ -35,6 +42,12 @@ def stop_reason(task: ReplicationTask) -> str:
     """The bare reason, such as ``STOPPED_AT_SERVER_TIME``; empty when DMS gave none."""
     found = _REASON.search(task.stop_reason)
     return found.group(1) if found else ""
+
+
+def stop_in_words(reason: str) -> str:
+    """Where a load stopped that went well, with DMS's own word for it."""
+    words = _AS_TOLD_IN_WORDS.get(reason)
+    return f"{words} ({reason})" if words else reason
 
 
 def stopped_as_told(task: ReplicationTask) -> bool:

@@ -107,13 +107,13 @@ class DmsClient:
 
     def instances(self) -> tuple[ReplicationInstance, ...]:
         """All of the account, in as few calls as DMS has pages."""
-        with aws_errors("dms", "DescribeReplicationInstances"):
+        with _errors("DescribeReplicationInstances"):
             pages = self._client.get_paginator("describe_replication_instances").paginate()
             return tuple(_instance(row) for page in pages for row in page["ReplicationInstances"])
 
     def tasks(self) -> tuple[ReplicationTask, ...]:
         """All of the account, in as few calls as DMS has pages."""
-        with aws_errors("dms", "DescribeReplicationTasks"):
+        with _errors("DescribeReplicationTasks"):
             pages = self._client.get_paginator("describe_replication_tasks").paginate(
                 WithoutSettings=True
             )

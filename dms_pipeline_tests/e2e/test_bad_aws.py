@@ -185,7 +185,8 @@ def test_run_outlasts_throttling_and_a_slow_deletion(bad_day: LocalRun):
         "AWS_SECRET_ACCESS_KEY": "any",
         "AWS_DEFAULT_REGION": "us-east-1",
         "DMS_POLL_INTERVAL_S": "0.5",
-        "DMS_DRAIN_WINDOW_S": "1",
+        # Longer than a throttled StartReplicationTask is repeated: its stop time must not be over.
+        "DMS_DRAIN_WINDOW_S": "6",
         "DAGSTER_HOME": str(bad_day.home / "dagster"),
     }
     done = bad_day.command(*_INCREMENTAL, **aws)

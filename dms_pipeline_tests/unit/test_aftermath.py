@@ -137,7 +137,12 @@ def test_clean_up_that_failed_is_mailed_with_what_is_still_billed(world):
     after.cleanup_failed(job="studentdb_cleanup", run_id="run-2", reason="access denied")
     [(subject, text)] = mailbox.mails
     assert subject == "studentdb: studentdb_cleanup failed"
-    for words in ("access denied", f"replication instance {NAME}", "repeat it: `dms-pipeline"):
+    for words in (
+        "access denied",
+        f"replication instance {NAME}",
+        "http://ui/runs/run-2",
+        "repeat it: `dms-pipeline",
+    ):
         assert words in text
 
 

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,7 @@ def test_any_other_end_than_the_wanted_one_fails_the_load_in_words(world, script
         ),
         (
             Script(tables=[table_row("studentdb", "student_details")], checkpoint=None),
-            "no recovery checkpoint",
+            "no recovery checkpoint .* is kept. Clean up with `dms-pipeline cleanup studentdb`",
         ),
     ],
     ids=["table error", "table not selected", "errors without a name", "no checkpoint"],
@@ -314,6 +315,27 @@ def test_commit_time_stop_on_an_idle_source_is_ended_after_the_window(world):
     replace(load, objects=replace(load.objects, pacing=pacing)).run_task(world.source)
     assert world.engine.specs[-1]["stop_position"].startswith("commit_time:")
     assert load.record_load(world.source, world.target).stop_reason == "NORMAL"
+
+
+def test_window_of_a_commit_time_stop_begins_when_the_task_runs(world):
+    world.run("run-1")
+    stop = world.pipeline.stop.model_copy(update={"at": "commit_time", "window_s": 30})
+    world.pipeline = replace(world.pipeline, stop=stop)
+    tables = [table_row("studentdb", "student_details")]
+    world.engine.script(
+        NAME, Script(tables=tables, checkpoint=checkpoint_at(2002), runs_until_stopped=True)
+    )
+    load = world.prepare("run-2", cdc=True)
+    world.said.clear()
+    start, running_s = time.time(), count()
+
+    def clock():
+        is_running = any("is running" in line for line in world.said)
+        return start + (1000 + next(running_s) if is_running else 0)
+
+    objects = replace(load.objects, pacing=replace(load.objects.pacing, clock=clock))
+    replace(load, objects=objects).run_task(world.source)
+    assert next(running_s) > 30
 
 
 def test_rows_that_dms_could_not_apply_keep_the_checkpoint(world):

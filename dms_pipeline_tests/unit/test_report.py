@@ -42,6 +42,7 @@ def test_success_mail_sums_up_and_lists_only_tables_with_changes():
     assert "15.0 minutes of dms.t3.medium, 90% of it with no task active" in mail.text
     assert "0.0250 USD; always on, it would be 2.40 USD a day" in mail.text
     assert "number 7: checkpoint:V1#" in mail.text
+    assert "at its stop time (STOPPED_AT_SERVER_TIME)" in mail.text
 
 
 @pytest.mark.parametrize("link", ["", "http://127.0.0.1:3000/runs/r"])
