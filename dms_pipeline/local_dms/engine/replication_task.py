@@ -199,7 +199,10 @@ class ReplicationTask:
         for schema in dict.fromkeys(plan.target_schema for plan in plans):
             self._create_schema(target, schema)
         logger.info("full load of %d tables", len(plans))
-        position = load.run(plans)
+        try:
+            position = load.run(plans)
+        finally:
+            errors.log.log_totals()
         self._reporter.statistics(self._statistics, now=True)
         return position
 
