@@ -13,11 +13,11 @@ from pymysql.connections import Connection
 
 from dms_pipeline.binlog.connection import ConnectionSettings
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.errors import DmsPipelineError, SourceError, TargetError
+from dms_pipeline.errors import DmsPipelineError, SourceError
 from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError, load_table
 from dms_pipeline.local_dms.engine.snapshots import Snapshot, open_snapshot
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
 from dms_pipeline.local_dms.engine.task_settings import PrepMode
 
@@ -78,8 +78,7 @@ class FullLoad:
                 try:
                     create_schema(target, schema)
                 except psycopg.Error as error:
-                    problem = describe_target_error(error)
-                    raise TargetError(f"target schema {schema}: {problem}") from error
+                    raise target_error(f"target schema {schema}", error, target) from error
 
 
 class _Run:

@@ -13,15 +13,20 @@ import psycopg
 import pymysql
 from pymysql.connections import Connection
 
-from dms_pipeline.binlog.connection import describe_error
+from dms_pipeline.binlog.connection import source_error
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.snapshot import current_position
-from dms_pipeline.errors import LoadError, SourceError, TargetError
+from dms_pipeline.errors import (
+    DmsPipelineError,
+    LoadError,
+    SourceUnavailableError,
+    TargetUnavailableError,
+)
 from dms_pipeline.local_dms.engine.capture_session import CaptureSession
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
-from dms_pipeline.local_dms.engine.connection_loss import is_connection_loss
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
+from dms_pipeline.local_dms.engine.error_policies import RecoveryAttempts
 from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
 from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
@@ -32,7 +37,7 @@ from dms_pipeline.local_dms.engine.start_position import CaptureStart, resolve_s
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import (
     TargetConnection,
     connect_target,
@@ -49,6 +54,7 @@ NO_TABLES = (
     " start a Task that does not initially capture any tables, set Task Setting"
     " FailOnNoTablesCaptured to false and restart task."
 )
+_PRIVILEGE = "An account sees only tables on which it has a privilege: does {} have SELECT?"
 
 
 class ReplicationTask:
@@ -79,25 +85,29 @@ class ReplicationTask:
             self._reporter.statistics(self._statistics, now=True)
 
     def _run_with_retries(self) -> StopReason:
-        retries = self._settings.policies.retries
-        attempt, last = 0, ""
+        attempts = RecoveryAttempts(self._settings.policies.retries)
         while True:
             try:
-                return self._connected(again=attempt > 0)
-            except (SourceError, TargetError, psycopg.OperationalError) as error:
-                if not self._captures or not is_connection_loss(error):
+                return self._connected(again=attempts.count > 0)
+            except (SourceUnavailableError, TargetUnavailableError) as error:
+                if not self._captures:
                     raise
-                # Whoever gets further between two losses has all attempts again.
-                attempt = 1 if self._reporter.last_checkpoint != last else attempt + 1
-                last = self._reporter.last_checkpoint or ""
-                if attempt > retries.attempts:
-                    raise
-                delay_s = retries.delay_s(attempt)
+                delay_s = attempts.lost_at(self._reporter.last_checkpoint)
+                if delay_s is None:
+                    raise self._given_up(error, attempts.count) from error
                 logger.warning(
-                    "%s; attempt %d of %d in %.0f s", error, attempt, retries.attempts, delay_s
+                    "%s; attempt %d of %d in %.0f s", error, attempts.count, attempts.most, delay_s
                 )
                 if self._stop_requested.wait(delay_s):
                     return "NORMAL"
+
+    def _given_up(self, error: DmsPipelineError, attempts: int) -> DmsPipelineError:
+        if not attempts:
+            return error
+        # These are the words of AWS.
+        return type(error)(
+            f"{error}. Task '{self._spec.task_name}' was stopped after {attempts} recovery attempts"
+        )
 
     def _connected(self, *, again: bool) -> StopReason:
         source = self._spec.source.connect()
@@ -105,7 +115,9 @@ class ReplicationTask:
             with connect_target(self._spec.target) as target:
                 return self._continue(source, target) if again else self._begin(source, target)
         except pymysql.MySQLError as error:
-            raise SourceError(f"{self._spec.source}: {describe_error(error)}") from error
+            raise source_error(str(self._spec.source), error) from error
+        except psycopg.Error as error:
+            raise target_error(str(self._spec.target), error, self._spec.target) from error
         finally:
             source.close()
 
@@ -119,7 +131,7 @@ class ReplicationTask:
     def _begin(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
         self._catalogue.read(source)
         if not self._catalogue.plans and self._settings.fail_on_no_tables:
-            raise LoadError(NO_TABLES)
+            raise LoadError(f"{NO_TABLES} {_PRIVILEGE.format(self._spec.source.user)}")
         if self._captures_changes:
             self._state.create(target)
             self._control.create(target)
@@ -211,10 +223,7 @@ class ReplicationTask:
         try:
             create_schema(target, schema)
         except psycopg.Error as error:
-            raise TargetError(
-                f"schema {schema} on the target: {describe_target_error(error)}; the account needs"
-                " CREATE on the database, or the schema must be there"
-            ) from error
+            raise target_error(f"schema {schema}, which the target lacks", error, target) from error
 
     def _capture(
         self,

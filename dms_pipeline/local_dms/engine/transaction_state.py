@@ -3,8 +3,7 @@
 import psycopg
 from psycopg import sql
 
-from dms_pipeline.errors import TargetError
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
 
 _TABLE = "awsdms_txn_state"
@@ -34,10 +33,8 @@ class TransactionState:
                         ).format(self._table)
                     )
         except psycopg.Error as error:
-            raise TargetError(
-                f"control table {_TABLE} in schema {self._schema}: {describe_target_error(error)};"
-                " the account needs CREATE on that schema (ControlTablesSettings.ControlSchema)"
-            ) from error
+            what = f"control table {_TABLE} (ControlTablesSettings.ControlSchema {self._schema})"
+            raise target_error(what, error, target) from error
 
     def read(self, target: TargetConnection) -> str | None:
         with target.transaction():
