@@ -20,6 +20,7 @@ from dms_pipeline.errors import (
     DmsPipelineError,
     LoadError,
     SourceUnavailableError,
+    TargetError,
     TargetUnavailableError,
 )
 from dms_pipeline.local_dms.engine.capture_session import CaptureSession
@@ -35,6 +36,7 @@ from dms_pipeline.local_dms.engine.parallel_load import FullLoad
 from dms_pipeline.local_dms.engine.reporter import Reporter
 from dms_pipeline.local_dms.engine.start_position import CaptureStart, resolve_start
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
+from dms_pipeline.local_dms.engine.stored_checkpoint import read_stored
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
 from dms_pipeline.local_dms.engine.target_errors import target_error
@@ -69,18 +71,19 @@ class ReplicationTask:
         self._rules = MappingRules.from_message(spec.table_mappings)
         self._catalogue = self._new_catalogue()
         self._statistics = TableStatistics((), state="Before load")
-        task = {
-            "server_name": f"{spec.source.host}:{spec.source.port}",
-            "task_name": spec.task_id,
-        }
-        self._state = TransactionState(self._settings.control_schema, **task)
-        self._control = ControlTables(self._settings, **task)
+        self._state = TransactionState.of_task(spec, self._settings.control_schema)
+        self._control = ControlTables(
+            self._settings, server_name=spec.server_name, task_name=spec.task_id
+        )
         self._not_before = 0.0
         self._captures = False
 
     def run(self) -> StopReason:
         try:
             return self._run_with_retries()
+        except TargetUnavailableError:
+            self._report_stored()
+            raise
         finally:
             self._reporter.statistics(self._statistics, now=True)
 
@@ -99,7 +102,22 @@ class ReplicationTask:
                     "%s; attempt %d of %d in %.0f s", error, attempts.count, attempts.most, delay_s
                 )
                 if self._stop_requested.wait(delay_s):
+                    self._report_stored()
                     return "NORMAL"
+
+    def _report_stored(self) -> None:
+        """A target that was lost during a commit may have carried it out."""
+        if not self._captures:
+            return
+        try:
+            stored = read_stored(self._spec, self._state)
+        except TargetError as error:
+            logger.warning(
+                "the checkpoint may be behind the data, as the target is away: %s", error
+            )
+        else:
+            if stored is not None:
+                self._reporter.checkpoint(stored)
 
     def _given_up(self, error: DmsPipelineError, attempts: int) -> DmsPipelineError:
         if not attempts:
@@ -134,6 +152,7 @@ class ReplicationTask:
             raise LoadError(f"{NO_TABLES} {_PRIVILEGE.format(self._spec.source.user)}")
         if self._captures_changes:
             self._state.create(target)
+            self._state.own(target)
             self._control.create(target)
         checkpoint = self._resume_checkpoint(target)
         loads = self._spec.migration_type != "cdc" and not (self._spec.resume and checkpoint)
@@ -153,6 +172,7 @@ class ReplicationTask:
         """Capture again from the stored checkpoint, after a connection was lost."""
         self._catalogue = self._new_catalogue()
         self._catalogue.read(source)
+        self._state.own(target)
         stored = self._state.read(target)
         if stored is None:
             raise LoadError("the checkpoint on the target is gone while the task was running")
@@ -177,6 +197,8 @@ class ReplicationTask:
     def _load_and_capture(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
         self._reporter.running()
         self._reporter.statistics(self._statistics, now=True)
+        if self._captures_changes:
+            self._state.forget(target)
         try:
             position = self._load(target)
         except LoadInterruptedError:
