@@ -94,7 +94,8 @@ def full_load(server, postgres, source, *, should_stop=lambda: False, **more):
         should_stop=should_stop,
         **more,
     )
-    position = load.run([plan_table(table, rules, "") for table in tables.values()])
+    plans = [plan_table(table, rules, "") for table in tables.values()]
+    position = load.run(plans, replan=lambda: plans)
     return observer, position
 
 

@@ -7,6 +7,7 @@ are captured is tried again, from the checkpoint stored on the target, as the se
 
 import logging
 import threading
+from contextlib import closing
 from typing import Any
 
 import psycopg
@@ -38,6 +39,7 @@ from dms_pipeline.local_dms.engine.start_position import CaptureStart, resolve_s
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
 from dms_pipeline.local_dms.engine.stored_checkpoint import read_stored
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
+from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
 from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import (
@@ -234,11 +236,20 @@ class ReplicationTask:
             self._create_schema(target, schema)
         logger.info("full load of %d tables", len(plans))
         try:
-            position = load.run(plans)
+            position = load.run(plans, replan=self._replan)
         finally:
             errors.log.log_totals()
         self._reporter.statistics(self._statistics, now=True)
         return position
+
+    def _replan(self) -> list[TablePlan]:
+        """The source's definitions may have changed since the task was started."""
+        with closing(self._spec.source.connect()) as source:
+            self._catalogue = self._new_catalogue()
+            self._catalogue.read(source)
+        for table in self._catalogue.plans:
+            self._statistics.add_table(table)
+        return list(self._catalogue.plans.values())
 
     @staticmethod
     def _create_schema(target: TargetConnection, schema: str) -> None:
