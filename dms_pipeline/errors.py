@@ -8,8 +8,10 @@ prints it as it is, without a traceback; Dagster shows it as the failure of the 
     ├── StackError             the local stack cannot be started, or is not running
     ├── PreflightError         the world is not ready for a run; nothing was created
     ├── SourceError            MySQL/MariaDB refused, is unreachable, or holds what we cannot read
+    │   ├── SourceUnavailableError  it is away or busy; repeating later may help
     │   └── BinlogError        the binary log is missing, purged, or in a form we do not decode
     ├── TargetError            PostgreSQL refused or is unreachable
+    │   └── TargetUnavailableError  it is away or busy; repeating later may help
     ├── AwsError               an AWS API refused a call or answered something unexpected
     │   └── RoleError          DMS cannot use a role of the account; repeating helps if it is new
     └── LoadError              a replication task ended without loading what it should have
@@ -36,12 +38,20 @@ class SourceError(DmsPipelineError):
     """The source database refused, is unreachable, or holds what cannot be read."""
 
 
+class SourceUnavailableError(SourceError):
+    """The connection to the source broke or cannot be made; it may be back later."""
+
+
 class BinlogError(SourceError):
     """The binary log is missing, purged, or in a form that is not decoded."""
 
 
 class TargetError(DmsPipelineError):
     """The target database refused or is unreachable."""
+
+
+class TargetUnavailableError(TargetError):
+    """The connection to the target broke or cannot be made, or others are in the way."""
 
 
 class AwsError(DmsPipelineError):

@@ -140,9 +140,18 @@ class EngineRun:
             time.sleep(0.01)
         raise AssertionError(f"no {kind} message within {timeout_s} s")
 
+    def wait_for_log(self, words: str, timeout_s: float = 30) -> None:
+        deadline = time.monotonic() + timeout_s
+        while not any(words in line for line in self.log):
+            assert self.process.poll() is None, "".join(self.log)
+            assert time.monotonic() < deadline, "".join(self.log)
+            time.sleep(0.01)
+
     def _finish(self, timeout_s: float) -> None:
         try:
             self.process.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"not over within {timeout_s} s\n{''.join(self.log)}") from None
         finally:
             if self.process.poll() is None:
                 self.process.kill()

@@ -7,7 +7,34 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
-from dms_pipeline.errors import SourceError
+from dms_pipeline.errors import SourceError, SourceUnavailableError
+
+_PASSWORD = "the user name or password of the endpoint is not the account's"
+_LOCKED = "unlock the account with ALTER USER ... ACCOUNT UNLOCK"
+_GRANT = (
+    "the account needs REPLICATION CLIENT and REPLICATION SLAVE on *.*, and SELECT on the tables"
+)
+_EXPIRED = "give the account a new password"
+_REFUSALS: Mapping[int, str] = {
+    1044: _GRANT,
+    1045: _PASSWORD,
+    1049: "create the database, or correct the endpoint",
+    1129: "unblock this host with FLUSH HOSTS",
+    1130: "create the account for the host that it comes from",
+    1142: _GRANT,
+    1143: _GRANT,
+    1227: _GRANT,
+    1698: _PASSWORD,
+    1820: _EXPIRED,
+    1862: _EXPIRED,
+    3118: _LOCKED,
+    3159: "the server takes only encrypted connections",
+    4151: _LOCKED,
+}
+"""The server answered, and will answer the same until somebody changes it: what to do."""
+_TOO_MANY = "too many connections: raise max_connections, or the account's limit, or end others"
+_BUSY: Mapping[int, str] = {1040: _TOO_MANY, 1203: _TOO_MANY, 1226: _TOO_MANY}
+_PASSING = (pymysql.OperationalError, pymysql.InterfaceError, OSError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +68,7 @@ class ConnectionSettings:
                 **arguments,
             )
         except (pymysql.MySQLError, OSError) as error:
-            raise SourceError(f"cannot connect to {self}: {describe_error(error)}") from error
+            raise source_error(f"cannot connect to {self}", error) from error
 
 
 def describe_error(error: Exception) -> str:
@@ -49,3 +76,13 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, pymysql.MySQLError) and len(error.args) >= 2:
         return f"({error.args[0]}) {error.args[1]}"
     return str(error) or type(error).__name__
+
+
+def source_error(what: str, error: Exception) -> SourceError:
+    """What a driver's error means, with a remedy where there is one: unavailable, or refused."""
+    number = int(error.args[0]) if isinstance(error, pymysql.MySQLError) and error.args else 0
+    remedy = _REFUSALS.get(number) or _BUSY.get(number)
+    text = f"{what}: {describe_error(error)}" + (f"; {remedy}" if remedy else "")
+    if isinstance(error, _PASSING) and number not in _REFUSALS:
+        return SourceUnavailableError(text)
+    return SourceError(text)

@@ -6,7 +6,7 @@ a stop time on an idle source, so packets are framed here and waiting has a limi
 
 import socket
 
-from dms_pipeline.errors import SourceError
+from dms_pipeline.errors import SourceUnavailableError
 
 _RECEIVE_BYTES = 256 * 1024
 _CONTINUED = 0xFFFFFF
@@ -55,9 +55,13 @@ class PacketReader:
         except TimeoutError:
             return False
         except OSError as error:
-            raise SourceError(f"the connection that reads the binary log broke: {error}") from error
+            raise SourceUnavailableError(
+                f"the connection that reads the binary log broke: {error}"
+            ) from error
         if not data:
-            raise SourceError("the source closed the connection that reads the binary log")
+            raise SourceUnavailableError(
+                "the source closed the connection that reads the binary log"
+            )
         if self._offset:
             del self._buffer[: self._offset]
             self._offset = 0

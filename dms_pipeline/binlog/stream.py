@@ -14,12 +14,12 @@ from typing import Any, Self
 import pymysql
 from pymysql.connections import Connection
 
-from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
+from dms_pipeline.binlog.connection import ConnectionSettings, source_error
 from dms_pipeline.binlog.events import BinlogEvent
 from dms_pipeline.binlog.framing import EventFramer, TableFilter
 from dms_pipeline.binlog.packets import PacketReader
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.errors import BinlogError, SourceError
+from dms_pipeline.errors import BinlogError, SourceError, SourceUnavailableError
 
 logger = logging.getLogger(__name__)
 
@@ -28,6 +28,7 @@ _HEARTBEAT_S = 5
 _SILENCE_LIMIT_S = 60
 _GREATEST_OFFSET = 0xFFFFFFFF
 _ERROR_MASTER_FATAL_READING_BINLOG = 1236
+_SERVER_GOES_AWAY = frozenset({1053, 1077, 1079, 1152, 1184, 1317, 1927, 2006, 2013, 3169})
 
 
 class BinlogStream:
@@ -76,9 +77,7 @@ class BinlogStream:
             self._request_dump(self._connection)
         except (pymysql.MySQLError, OSError) as error:
             self.close()
-            raise SourceError(
-                f"{self._settings} refused to send its binary log: {describe_error(error)}"
-            ) from error
+            raise source_error(f"{self._settings} refused to send its binary log", error) from error
         return self
 
     def __exit__(self, *exception: object) -> None:
@@ -118,7 +117,9 @@ class BinlogStream:
         if packet[0] == 0:
             return self._framer.parse(packet[1:])
         if packet[0] == 0xFE and len(packet) < 9:
-            raise SourceError("the source ended the stream of its binary log; it is shutting down")
+            raise SourceUnavailableError(
+                "the source ended the stream of its binary log; it is shutting down"
+            )
         number = int.from_bytes(packet[1:3], "little")
         message = packet[9:].decode(errors="replace")
         if number == _ERROR_MASTER_FATAL_READING_BINLOG:
@@ -127,12 +128,20 @@ class BinlogStream:
                 f" ({number}) {message}. If file {self._framer.position.file} was purged, changes"
                 " are lost and a full load is needed"
             )
-        raise BinlogError(f"the source stopped sending its binary log: ({number}) {message}")
+        raise self._refusal(number, message)
+
+    def _refusal(self, number: int, message: str) -> SourceError:
+        if number in _SERVER_GOES_AWAY:
+            return SourceUnavailableError(
+                f"the source stopped sending its binary log: ({number}) {message}"
+            )
+        refused = pymysql.ProgrammingError(number, message)
+        return source_error(f"{self._settings} does not send its binary log", refused)
 
     def _check_silence(self) -> None:
         silence_s = self._clock() - self._last_heard
         if silence_s > _SILENCE_LIMIT_S:
-            raise SourceError(
+            raise SourceUnavailableError(
                 f"nothing heard from the source for {silence_s:.0f} s, not even a heartbeat"
             )
 

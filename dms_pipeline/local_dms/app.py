@@ -32,6 +32,7 @@ from dms_pipeline.local_dms.control_plane.service import (
     run_in_thread,
 )
 from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner, TaskRunner
+from dms_pipeline.local_dms.control_plane.unexpected_end import StoredCheckpoint
 from dms_pipeline.local_dms.control_plane.wire import (
     DYNAMODB_PREFIX,
     Reply,
@@ -155,13 +156,16 @@ def create_app(
     speed: Speed = "fast",
     task_runner: TaskRunner | None = None,
     connection_check: ConnectionCheck | None = None,
+    stored_checkpoint: StoredCheckpoint | None = None,
     clock: Callable[[], float] = time.time,
     background: Background = run_in_thread,
 ) -> LocalAws:
     """The endpoint with its state in `home`; the other parameters are for tests to replace."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    stored = stored_checkpoint or _stored_by_engine
     surroundings = Surroundings(
-        runner=task_runner or ProcessTaskRunner(home / "logs"),
+        runner=task_runner or ProcessTaskRunner(home / "logs", stored_checkpoint=stored),
+        stored_checkpoint=stored,
         check=connection_check or _check_with_engine,
         read_secret=_read_secret,
         clock=clock,
@@ -176,6 +180,13 @@ def _check_with_engine(kind: EndpointKind, settings: dict[str, Any]) -> str | No
     from dms_pipeline.local_dms.engine.connection_check import check_connection  # noqa: PLC0415
 
     return check_connection(kind, settings)
+
+
+def _stored_by_engine(specification: dict[str, Any]) -> str | None:
+    # Here and not at the top for the same reason.
+    from dms_pipeline.local_dms.engine.stored_checkpoint import stored_checkpoint  # noqa: PLC0415
+
+    return stored_checkpoint(specification)
 
 
 def _read_secret(region: str, secret_id: str) -> str:

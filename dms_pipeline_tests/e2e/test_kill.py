@@ -130,6 +130,11 @@ def test_a_load_killed_together_with_all_servers_is_named_by_the_next_run(loaded
     process.communicate()
     loaded.succeed("local", "up")
     assert loaded.checkpoints() == before
-    tasks = loaded.client("dms").describe_replication_tasks()["ReplicationTasks"]
-    assert [task["Status"] for task in tasks] == ["failed"]
+    dms = loaded.client("dms")
+
+    def has_failed() -> bool:
+        (task,) = dms.describe_replication_tasks()["ReplicationTasks"]
+        return bool(task["Status"] == "failed")
+
+    wait_for("the target to tell where the task stands", has_failed)
     _leftover_is_named_and_cleaned_up(loaded, before)

@@ -59,11 +59,15 @@ class Source:
     def __init__(self, dsn: str, schema: str, *, create: bool = True) -> None:
         self.dsn = dsn
         self.schema = schema
-        self._connection = connect_source(dsn)
-        self.run("SET sql_mode = '', time_zone = '+00:00'")
+        self.reconnect()
         if create:
             self.run(f"DROP DATABASE IF EXISTS {schema}")
             self.run(f"CREATE DATABASE {schema} DEFAULT CHARSET utf8mb4")
+
+    def reconnect(self) -> None:
+        """After the server was started again."""
+        self._connection = connect_source(self.dsn)
+        self.run("SET sql_mode = '', time_zone = '+00:00'")
 
     def run(self, statement: str, arguments: Any = None) -> None:
         with self._connection.cursor() as cursor:

@@ -7,8 +7,11 @@ from typing import Any
 
 import pytest
 
+from dms_pipeline.errors import TargetError
 from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner, TaskHandle
+from dms_pipeline.local_dms.control_plane.unexpected_end import StoredCheckpoint
 
+_DIES = "import os; os.kill(os.getpid(), 9)"
 SPEC = {"task_name": "load", "source": {"password": "pw-of-source"}}
 
 
@@ -18,16 +21,25 @@ class Inbox:
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
         self.running = threading.Event()
+        self.ended = threading.Event()
 
     def __call__(self, message: dict[str, Any]) -> None:
         self.messages.append(message)
         if message["type"] == "running":
             self.running.set()
+        if message["type"] in ("stopped", "failed"):
+            self.ended.set()
 
 
-def start(tmp_path: Path, program: str) -> tuple[TaskHandle, Inbox]:
+def start(
+    tmp_path: Path, program: str, stored_checkpoint: StoredCheckpoint = lambda specification: None
+) -> tuple[TaskHandle, Inbox]:
     inbox = Inbox()
-    runner = ProcessTaskRunner(tmp_path / "logs", [sys.executable, "-c", program])
+    runner = ProcessTaskRunner(
+        tmp_path / "logs",
+        stored_checkpoint=stored_checkpoint,
+        command=[sys.executable, "-c", program],
+    )
     return runner.start(SPEC, inbox), inbox
 
 
@@ -53,6 +65,25 @@ def test_engine_that_dies_without_a_last_word_has_failed(tmp_path, program, stat
     (message,) = inbox.messages
     assert message["type"] == "failed"
     assert message["message"] == f"the engine process ended with status {status}"
+
+
+def test_checkpoint_of_an_engine_that_dies_is_that_of_its_target(tmp_path):
+    _, inbox = start(tmp_path, _DIES, lambda specification: f"of {specification['task_name']}")
+    assert inbox.ended.wait(10)
+    checkpoint, end = inbox.messages
+    assert checkpoint == {"type": "stored_checkpoint", "value": "of load"}
+    assert end["type"] == "failed"
+
+
+def test_target_that_does_not_tell_the_checkpoint_is_said_in_the_failure(tmp_path):
+    def refuse(specification: dict[str, Any]) -> str | None:
+        raise TargetError("permission denied")
+
+    _, inbox = start(tmp_path, _DIES, refuse)
+    assert inbox.ended.wait(10)
+    (end,) = inbox.messages
+    assert "may be behind the data" in end["message"]
+    assert end["message"].endswith("permission denied")
 
 
 def test_stop_is_a_line_on_stdin(tmp_path):

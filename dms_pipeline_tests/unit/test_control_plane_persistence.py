@@ -38,6 +38,19 @@ def test_task_that_ran_when_the_process_died_is_failed_with_its_checkpoint(tmp_p
     app.close()
 
 
+def test_task_that_ran_when_the_process_died_shows_the_checkpoint_that_its_target_has(tmp_path):
+    app = local_aws(tmp_path, FakeEngine(Script(runs_until_stopped=True)))
+    objects = create_objects(client(app, "dms"))
+    task = objects.create_task()
+    objects.start(task)
+    later = CHECKPOINT.replace("#93", "#94")
+    with local_aws(tmp_path, stored_checkpoint=lambda specification: later) as after:
+        again = Objects(client(after, "dms"), objects.instance, objects.source, objects.target)
+        shown = again.task(task)
+        assert (shown["Status"], shown["RecoveryCheckpoint"]) == ("failed", later)
+    app.close()
+
+
 def test_close_stops_the_engines_and_keeps_how_they_ended(tmp_path):
     with local_aws(tmp_path, FakeEngine(Script(runs_until_stopped=True))) as app:
         objects = create_objects(client(app, "dms"))

@@ -19,11 +19,11 @@ from dms_pipeline.local_dms.control_plane.injected_faults import (
     SuspendedTable,
 )
 from dms_pipeline.local_dms.control_plane.task_runner import (
-    Message,
     OnMessage,
     TaskHandle,
     TaskRunner,
 )
+from dms_pipeline.local_dms.control_plane.unexpected_end import Message
 
 logger = logging.getLogger(__name__)
 
@@ -99,8 +99,8 @@ class _NeverStarted:
 class _Run:
     """One engine, which is killed when a fault ends the run.
 
-    What an engine still says between its end and the notice of it is not passed on: the task has
-    failed at the row at which the fault struck.
+    What an engine still says between its end and the notice of it is not passed on, as the task has
+    failed at the row at which the fault struck; only the checkpoint is that of the target.
     """
 
     def __init__(
@@ -129,16 +129,17 @@ class _Run:
             handle.kill()
 
     def receive(self, message: Message) -> None:
-        if self._end is not None:
+        ending = self._end
+        if ending is not None and message["type"] != "stored_checkpoint":
             if message["type"] in _LAST:
-                self._on_message(self._end)
+                self._on_message(ending)
             return
         passed = [message]
         for stage in self._stages:
             passed = [result for earlier in passed for result in stage(earlier)]
         for result in passed:
             self._on_message(result)
-        if message["type"] not in _LAST:
+        if ending is None and message["type"] not in _LAST:
             self._end_if_due(message)
 
     def _end_if_due(self, message: Message) -> None:
@@ -188,7 +189,7 @@ class _HeldCheckpoint:
         self._true: Message | None = None
 
     def __call__(self, message: Message) -> list[Message]:
-        if message["type"] == "checkpoint":
+        if message["type"] in ("checkpoint", "stored_checkpoint"):
             self._true = message
             return []
         if message["type"] == "running":

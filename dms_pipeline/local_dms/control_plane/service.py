@@ -31,10 +31,11 @@ from dms_pipeline.local_dms.control_plane.task_execution import TaskExecution
 from dms_pipeline.local_dms.control_plane.task_runner import TaskRunner
 from dms_pipeline.local_dms.control_plane.task_starts import TaskStarts
 from dms_pipeline.local_dms.control_plane.timing import Timing
+from dms_pipeline.local_dms.control_plane.unexpected_end import StoredCheckpoint
 
 
 def run_in_thread(work: Callable[[], None]) -> None:
-    threading.Thread(target=work, name="connection-test", daemon=True).start()
+    threading.Thread(target=work, name="background", daemon=True).start()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,7 @@ class Surroundings:
     runner: TaskRunner
     check: ConnectionCheck
     read_secret: SecretReader
+    stored_checkpoint: StoredCheckpoint
     clock: Callable[[], float] = time.time
     background: Background = run_in_thread
 
@@ -63,6 +65,8 @@ class DmsService:
             timing,
             runner=FaultyRunner(surroundings.runner, self.injection),
             read_secret=read_secret,
+            stored_checkpoint=surroundings.stored_checkpoint,
+            background=surroundings.background,
         )
         connections = Connections(
             registry,

@@ -7,7 +7,9 @@ The engine may be done before anybody has seen the task start; the task's life k
 import json
 import logging
 import time
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader, connection_settings
@@ -19,11 +21,20 @@ from dms_pipeline.local_dms.control_plane.task_documents import (
     parsed_cdc_start,
     parsed_cdc_stop,
 )
-from dms_pipeline.local_dms.control_plane.task_runner import Message, TaskHandle, TaskRunner
+from dms_pipeline.local_dms.control_plane.task_runner import TaskHandle, TaskRunner
 from dms_pipeline.local_dms.control_plane.timing import Timing
+from dms_pipeline.local_dms.control_plane.unexpected_end import (
+    Message,
+    StoredCheckpoint,
+    last_messages,
+)
 
 logger = logging.getLogger(__name__)
 
+_INTERRUPTED = (
+    "The local DMS ended while the task was running. The recovery checkpoint is kept, resume the"
+    " task or start a new one from it"
+)
 ENDED = ("stopped", "failed")
 _SAVE_INTERVAL_S = 1.0
 _STOP_ALL_S = 10.0
@@ -39,29 +50,34 @@ class TaskExecution:
         *,
         runner: TaskRunner,
         read_secret: SecretReader,
+        stored_checkpoint: StoredCheckpoint,
+        background: Callable[[Callable[[], None]], None],
     ) -> None:
-        """Declare tasks failed that a former process left running; their engines ended with it."""
+        """Tasks that a former process left running have failed: their engines end with it.
+
+        They are shown as failed when the target has told where they stand.
+        """
         self._registry = registry
         self._timing = timing
         self._runner = runner
         self._read_secret = read_secret
+        self._stored_checkpoint = stored_checkpoint
         self._handles: dict[str, TaskHandle] = {}
         self._saved_at: dict[str, float] = {}
         for task in registry.all(ReplicationTask):
             if task.life.final_status in ("starting", "running", "stopping"):
-                self._declare_interrupted(task)
+                life = registry.begin(Phase(task.life.final_status)).seen()
+                interrupted = registry.save(replace(task, life=life))
+                background(partial(self._end_interrupted, interrupted))
 
-    def _declare_interrupted(self, task: ReplicationTask) -> None:
-        failure = failure_text(
-            "The local DMS ended while the task was running. The recovery checkpoint is kept, "
-            "resume the task "
-            "or start a new one from it.",
-            reason="RECOVERABLE_ERROR",
-        )
-        now = self._registry.clock()
-        run = task.run and replace(task.run, stopped_at=now, failure=failure, stop_reason=failure)
-        life = self._registry.begin(Phase("failed"))
-        self._registry.save(replace(task, life=life, run=run))
+    def _end_interrupted(self, task: ReplicationTask) -> None:
+        assert task.run is not None
+
+        def find() -> str | None:
+            return self._stored_checkpoint(self._spec(task, resume=True))
+
+        for message in last_messages(find, text=_INTERRUPTED, reason="RECOVERABLE_ERROR"):
+            self._receive(task.arn, task.run.number, message)
 
     def start(self, task: ReplicationTask, *, resume: bool) -> ReplicationTask:
         """Begin a run of `task`, whose positions are already those of this run."""
@@ -153,7 +169,7 @@ class TaskExecution:
         match message["type"]:
             case "running":
                 self._registry.save(replace(task, life=_now_running(task.life)))
-            case "checkpoint":
+            case "checkpoint" | "stored_checkpoint":
                 self._save_sometimes(replace(task, recovery_checkpoint=message["value"]))
             case "tables":
                 tables = [

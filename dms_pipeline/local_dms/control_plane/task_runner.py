@@ -14,11 +14,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+from dms_pipeline.local_dms.control_plane.unexpected_end import (
+    Message,
+    StoredCheckpoint,
+    last_messages,
+)
+
 logger = logging.getLogger(__name__)
 
 ENGINE = (sys.executable, "-m", "dms_pipeline.local_dms.engine")
 
-Message = dict[str, Any]
 OnMessage = Callable[[Message], None]
 
 
@@ -44,9 +49,16 @@ class TaskRunner(Protocol):
 class ProcessTaskRunner:
     """Runs engines as child processes whose stderr goes to `logs/<task>.log`."""
 
-    def __init__(self, logs: Path, command: Sequence[str] = ENGINE) -> None:
+    def __init__(
+        self,
+        logs: Path,
+        *,
+        stored_checkpoint: StoredCheckpoint,
+        command: Sequence[str] = ENGINE,
+    ) -> None:
         """Keep the logs in a folder that only its owner can read."""
         self._logs = logs
+        self._stored_checkpoint = stored_checkpoint
         self._command = command
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
@@ -68,15 +80,21 @@ class ProcessTaskRunner:
         finally:
             os.close(log)
         logger.info("engine of task %s runs as process %d", spec["task_name"], child.pid)
-        handle = _ProcessHandle(child, on_message)
+        handle = _ProcessHandle(child, on_message, lambda: self._stored_checkpoint(spec))
         handle.send(spec)
         return handle
 
 
 class _ProcessHandle:
-    def __init__(self, child: subprocess.Popen[str], on_message: OnMessage) -> None:
+    def __init__(
+        self,
+        child: subprocess.Popen[str],
+        on_message: OnMessage,
+        stored_checkpoint: Callable[[], str | None],
+    ) -> None:
         self._child = child
         self._on_message = on_message
+        self._stored_checkpoint = stored_checkpoint
         self._writing = threading.Lock()
         self._reader = threading.Thread(target=self._read, name=f"engine-{child.pid}", daemon=True)
         self._reader.start()
@@ -117,7 +135,8 @@ class _ProcessHandle:
         self._close_stdin()
         if not ended:
             text = f"the engine process ended with status {status}"
-            self._deliver({"type": "failed", "reason": "FATAL_ERROR", "message": text})
+            for message in last_messages(self._stored_checkpoint, text=text, reason="FATAL_ERROR"):
+                self._deliver(message)
 
     def _deliver(self, message: Message) -> None:
         try:

@@ -11,19 +11,15 @@ import sys
 import threading
 from typing import BinaryIO
 
-import psycopg
-
 from dms_pipeline.errors import (
-    BinlogError,
     ConfigError,
     DmsPipelineError,
-    SourceError,
-    TargetError,
+    SourceUnavailableError,
+    TargetUnavailableError,
 )
 from dms_pipeline.local_dms.engine.model import FailureReason, TaskSpec
 from dms_pipeline.local_dms.engine.replication_task import ReplicationTask
 from dms_pipeline.local_dms.engine.reporter import Reporter
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
 
 logger = logging.getLogger(__name__)
 
@@ -66,13 +62,6 @@ def _run(commands: BinaryIO, reporter: Reporter) -> None:
     except DmsPipelineError as error:
         logger.error("the task failed: %s", error)
         reporter.failed(_failure_reason(error), str(error))
-    except psycopg.Error as error:
-        message = describe_target_error(error)
-        logger.error("the task failed: %s", message)
-        reporter.failed(
-            "RECOVERABLE_ERROR" if isinstance(error, psycopg.OperationalError) else "FATAL_ERROR",
-            message,
-        )
     else:
         reporter.stopped(reason)
 
@@ -97,10 +86,9 @@ def _await_stop(commands: BinaryIO, stop_requested: threading.Event) -> None:
 
 
 def _failure_reason(error: DmsPipelineError) -> FailureReason:
-    """A lost or refused connection may come back; nothing else gets better by itself."""
-    if isinstance(error, SourceError | TargetError) and not isinstance(error, BinlogError):
-        return "RECOVERABLE_ERROR"
-    return "FATAL_ERROR"
+    """A server that is away may come back; nothing else gets better by itself."""
+    unavailable = isinstance(error, SourceUnavailableError | TargetUnavailableError)
+    return "RECOVERABLE_ERROR" if unavailable else "FATAL_ERROR"
 
 
 if __name__ == "__main__":

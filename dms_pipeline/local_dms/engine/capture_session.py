@@ -90,7 +90,10 @@ class CaptureSession:
                 checkpoint=checkpoint,
                 not_before=start.not_before,
             )
-            reason = capture.run()
+            try:
+                reason = capture.run()
+            finally:
+                self._errors.log.log_totals()
         self._control.write_status(
             self._target, "NOT RUNNING", position=str(stream.safe_position), applied_until=None
         )

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 import psycopg
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import LoadError, TargetError
+from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError, NetChanges
 from dms_pipeline.local_dms.engine.change_batch import BagChanges, TableChanges
 from dms_pipeline.local_dms.engine.change_log import ChangeLog, RowChanges
@@ -20,13 +20,14 @@ from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.row_applier import Counts, RowApplier, row_pairs
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
 
 logger = logging.getLogger(__name__)
 
+_APPLYING = "applying changes"
 _CHUNK_ENTRIES = 20_000
 _CHUNK_ROWS = 50_000
 
@@ -88,8 +89,8 @@ class ChangeApplier:
             return self._commit(as_batch, finish)
         except (ConflictError, LoadError, UnfitValueError) as error:
             logger.info("a batch does not fit as a whole and is applied row by row: %s", error)
-        except psycopg.OperationalError as error:
-            raise target_error(error) from error
+        except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
+            raise target_error(_APPLYING, error, self._target) from error
         except psycopg.Error as error:
             logger.info(
                 "a batch was refused and is applied row by row: %s", describe_target_error(error)
@@ -97,7 +98,7 @@ class ChangeApplier:
         try:
             return self._commit(as_rows, finish)
         except psycopg.Error as error:
-            raise target_error(error) from error
+            raise target_error(_APPLYING, error, self._target) from error
 
     def change_table(
         self, change: Callable[[TargetConnection], None], table: TableId, *, checkpoint: str
@@ -113,10 +114,13 @@ class ChangeApplier:
                 change(self._target)
                 self._state.write(self._target, checkpoint)
         except psycopg.OperationalError as error:
-            raise target_error(error) from error
-        except (psycopg.Error, LoadError) as error:
-            text = describe_target_error(error) if isinstance(error, psycopg.Error) else str(error)
+            raise target_error(_APPLYING, error, self._target) from error
+        except psycopg.Error as error:
+            text = describe_target_error(error, self._target)
             self.table_error(table, text, checkpoint=checkpoint)
+            return False
+        except LoadError as error:
+            self.table_error(table, str(error), checkpoint=checkpoint)
             return False
         return True
 
@@ -144,12 +148,6 @@ class ChangeApplier:
             self._errors.state = before
             raise
         return counts
-
-
-def target_error(error: psycopg.Error) -> LoadError | TargetError:
-    """A lost connection may come back; a statement that was refused is refused again."""
-    text = f"applying changes: {describe_target_error(error)}"
-    return TargetError(text) if isinstance(error, psycopg.OperationalError) else LoadError(text)
 
 
 def _chunks(log: Iterable[RowChanges]) -> Iterator[list[RowChanges]]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dms_pipeline.binlog.events import (
     BinlogEvent,
     QueryEvent,
+    RotateEvent,
     RowsEvent,
     TransactionBegin,
     TransactionEnd,
@@ -173,6 +174,9 @@ class ChangeCapture:
             self._end_transaction(event)
         elif isinstance(event, QueryEvent):
             self._query(event)
+        elif isinstance(event, RotateEvent):
+            # A server that was killed leaves its last transaction in the file without an end.
+            self._gathering.discard()
 
     def _rows(self, event: RowsEvent) -> None:
         position = event.position or self._stream.position

@@ -10,8 +10,7 @@ import psycopg
 from psycopg import sql
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import TargetError
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
 
@@ -67,10 +66,8 @@ class ControlTables:
                         self._create(target, name)
             self._exists = True
         except psycopg.Error as error:
-            raise TargetError(
-                f"control tables in schema {self._schema}: {describe_target_error(error)}; the"
-                " account needs CREATE on that schema (ControlTablesSettings.ControlSchema)"
-            ) from error
+            what = f"control tables (ControlTablesSettings.ControlSchema {self._schema})"
+            raise target_error(what, error, target) from error
 
     def _create(self, target: TargetConnection, name: str) -> None:
         table = self._table(name)

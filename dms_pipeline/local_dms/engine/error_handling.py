@@ -13,6 +13,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies, EscalationAction, RowAction
+from dms_pipeline.local_dms.engine.row_error_log import RowErrorLog
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection
 
@@ -43,6 +44,7 @@ class ErrorHandler:
         self.policies = policies
         self._tables = tables
         self.state = ErrorState()
+        self.log = RowErrorLog()
 
     def is_suspended(self, table: TableId) -> bool:
         return table in self.state.suspended
@@ -98,9 +100,9 @@ class ErrorHandler:
         if action == "STOP_TASK":
             raise LoadError(problem)
         if action == "IGNORE_RECORD":
-            logger.info("ignored: %s", problem)
+            self.log.add(table, "ignored", problem)
             return
-        logger.error("%s", problem)
+        self.log.add(table, "logged", problem)
         self._tables.add_exception(self._target, table, statement, problem)
         if action == "SUSPEND_TABLE":
             logger.error("table %s is suspended: its changes are not applied any more", table)

@@ -63,6 +63,26 @@ class Retries:
         return float(min(self.interval_s * 2 ** (attempt - 1), longest))
 
 
+class RecoveryAttempts:
+    """Attempts to go on after a loss; whoever gets further in between has all of them again."""
+
+    def __init__(self, retries: Retries) -> None:
+        self._retries = retries
+        self._lost_at: str | None = None
+        self.most = retries.attempts
+        self.count = 0
+        """The number of the attempt since the last progress; 0 before the first loss."""
+
+    def lost_at(self, checkpoint: str | None) -> float | None:
+        """How many seconds to wait before the next attempt; None when all were used up."""
+        if checkpoint != self._lost_at:
+            self.count, self._lost_at = 0, checkpoint
+        if self.count >= self.most:
+            return None
+        self.count += 1
+        return self._retries.delay_s(self.count)
+
+
 @dataclass(frozen=True, slots=True)
 class ErrorPolicies:
     """The settings by their AWS names; a count of 0 means that errors never escalate."""

@@ -14,13 +14,13 @@ from psycopg import sql
 from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
-from dms_pipeline.binlog.connection import describe_error
-from dms_pipeline.errors import LoadError, SourceError, TargetError
+from dms_pipeline.binlog.connection import source_error
+from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.change_batch import EncodedRow
 from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
 from dms_pipeline.local_dms.engine.source_names import quoted
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import (
     TargetConnection,
     add_primary_key,
@@ -70,7 +70,10 @@ def load_table(
     Raises:
         LoadInterruptedError: ``should_stop`` said so; rolled back.
         LoadError: a value does not fit, or the target refused.
+        TargetError: the target is away, or has no room.
+        SourceError: the source is away, or refused.
     """
+    what = f"full load of table {plan.table_id}"
     try:
         with target.transaction():
             created = _prepare(target, plan, prep_mode)
@@ -79,13 +82,12 @@ def load_table(
             )
             if created:
                 add_primary_key(target, plan)
+    except psycopg.OperationalError as error:
+        raise target_error(what, error, target) from error
     except psycopg.Error as error:
-        lost = isinstance(error, psycopg.OperationalError)
-        raise (TargetError if lost else LoadError)(
-            f"full load of table {plan.table_id}: {describe_target_error(error)}"
-        ) from error
+        raise LoadError(f"{what}: {describe_target_error(error, target)}") from error
     except pymysql.MySQLError as error:
-        raise SourceError(f"full load of table {plan.table_id}: {describe_error(error)}") from error
+        raise source_error(what, error) from error
     logger.info("loaded table %s: %d rows", plan.table_id, rows)
     return rows
 
@@ -152,8 +154,10 @@ def _unload(source: "Connection[Any]", statement: str) -> Iterator[SSCursor]:
         rows.execute(statement)
         yield rows
     except (pymysql.MySQLError, LoadInterruptedError, GeneratorExit):
-        # Closing the cursor, or dropping its result, would first read the rest of the table.
-        rows._result.unbuffered_active = False  # type: ignore[attr-defined]  # noqa: SLF001
+        # Closing the cursor, or dropping its result, would first read the rest of the table. A
+        # statement that was refused has no result.
+        if (result := rows._result) is not None:  # type: ignore[attr-defined]  # noqa: SLF001
+            result.unbuffered_active = False
         rows.connection = None  # type: ignore[assignment]
         raise
     finally:

@@ -88,6 +88,11 @@ class TaskSpec:
     stop_position: str | None = None
     counters: tuple[dict[str, Any], ...] = ()
 
+    @property
+    def server_name(self) -> str:
+        """The source as the control tables on the target name it."""
+        return f"{self.source.host}:{self.source.port}"
+
     @classmethod
     def from_message(cls, message: dict[str, Any]) -> "TaskSpec":
         """Parse the first line the control plane sends."""

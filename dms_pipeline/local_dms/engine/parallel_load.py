@@ -13,11 +13,11 @@ from pymysql.connections import Connection
 
 from dms_pipeline.binlog.connection import ConnectionSettings
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.errors import DmsPipelineError, SourceError, TargetError
+from dms_pipeline.errors import DmsPipelineError, SourceError
 from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError, load_table
 from dms_pipeline.local_dms.engine.snapshots import Snapshot, open_snapshot
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
 from dms_pipeline.local_dms.engine.task_settings import PrepMode
 
@@ -57,8 +57,15 @@ class FullLoad:
     subtasks: int = 1
     with_position: bool = True
 
-    def run(self, plans: Sequence[TablePlan]) -> BinlogPosition | None:
+    def run(
+        self, plans: Sequence[TablePlan], *, replan: Callable[[], Sequence[TablePlan]]
+    ) -> BinlogPosition | None:
         """Load every table; returns where in the log the snapshot lies, if that was asked for.
+
+        Args:
+            plans: the tables as they were before the snapshot.
+            replan: the tables as they are, asked when the snapshot is open. A table that changes
+                afterwards cannot be read from the snapshot, which the server says.
 
         Raises:
             LoadInterruptedError: a stop was asked for; complete tables stay.
@@ -68,7 +75,7 @@ class FullLoad:
         count = max(1, min(self.subtasks, len(plans)))
         with open_snapshot(self.source, count, with_position=self.with_position) as snapshot:
             self.observer.snapshot_opened(snapshot.position, len(snapshot.connections))
-            _Run(self, deque(plans)).work(snapshot)
+            _Run(self, deque(replan())).work(snapshot)
             return snapshot.position
 
     def _create_schemas(self, schemas: set[str]) -> None:
@@ -78,8 +85,7 @@ class FullLoad:
                 try:
                     create_schema(target, schema)
                 except psycopg.Error as error:
-                    problem = describe_target_error(error)
-                    raise TargetError(f"target schema {schema}: {problem}") from error
+                    raise target_error(f"target schema {schema}", error, target) from error
 
 
 class _Run:

@@ -7,21 +7,28 @@ are captured is tried again, from the checkpoint stored on the target, as the se
 
 import logging
 import threading
+from contextlib import closing
 from typing import Any
 
 import psycopg
 import pymysql
 from pymysql.connections import Connection
 
-from dms_pipeline.binlog.connection import describe_error
+from dms_pipeline.binlog.connection import source_error
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.snapshot import current_position
-from dms_pipeline.errors import LoadError, SourceError, TargetError
+from dms_pipeline.errors import (
+    DmsPipelineError,
+    LoadError,
+    SourceUnavailableError,
+    TargetError,
+    TargetUnavailableError,
+)
 from dms_pipeline.local_dms.engine.capture_session import CaptureSession
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
-from dms_pipeline.local_dms.engine.connection_loss import is_connection_loss
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
+from dms_pipeline.local_dms.engine.error_policies import RecoveryAttempts
 from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
 from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
@@ -30,9 +37,11 @@ from dms_pipeline.local_dms.engine.parallel_load import FullLoad
 from dms_pipeline.local_dms.engine.reporter import Reporter
 from dms_pipeline.local_dms.engine.start_position import CaptureStart, resolve_start
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
+from dms_pipeline.local_dms.engine.stored_checkpoint import read_stored
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
+from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
+from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import (
     TargetConnection,
     connect_target,
@@ -49,6 +58,7 @@ NO_TABLES = (
     " start a Task that does not initially capture any tables, set Task Setting"
     " FailOnNoTablesCaptured to false and restart task."
 )
+_PRIVILEGE = "An account sees only tables on which it has a privilege: does {} have SELECT?"
 
 
 class ReplicationTask:
@@ -63,41 +73,61 @@ class ReplicationTask:
         self._rules = MappingRules.from_message(spec.table_mappings)
         self._catalogue = self._new_catalogue()
         self._statistics = TableStatistics((), state="Before load")
-        task = {
-            "server_name": f"{spec.source.host}:{spec.source.port}",
-            "task_name": spec.task_id,
-        }
-        self._state = TransactionState(self._settings.control_schema, **task)
-        self._control = ControlTables(self._settings, **task)
+        self._state = TransactionState.of_task(spec, self._settings.control_schema)
+        self._control = ControlTables(
+            self._settings, server_name=spec.server_name, task_name=spec.task_id
+        )
         self._not_before = 0.0
         self._captures = False
 
     def run(self) -> StopReason:
         try:
             return self._run_with_retries()
+        except TargetUnavailableError:
+            self._report_stored()
+            raise
         finally:
             self._reporter.statistics(self._statistics, now=True)
 
     def _run_with_retries(self) -> StopReason:
-        retries = self._settings.policies.retries
-        attempt, last = 0, ""
+        attempts = RecoveryAttempts(self._settings.policies.retries)
         while True:
             try:
-                return self._connected(again=attempt > 0)
-            except (SourceError, TargetError, psycopg.OperationalError) as error:
-                if not self._captures or not is_connection_loss(error):
+                return self._connected(again=attempts.count > 0)
+            except (SourceUnavailableError, TargetUnavailableError) as error:
+                if not self._captures:
                     raise
-                # Whoever gets further between two losses has all attempts again.
-                attempt = 1 if self._reporter.last_checkpoint != last else attempt + 1
-                last = self._reporter.last_checkpoint or ""
-                if attempt > retries.attempts:
-                    raise
-                delay_s = retries.delay_s(attempt)
+                delay_s = attempts.lost_at(self._reporter.last_checkpoint)
+                if delay_s is None:
+                    raise self._given_up(error, attempts.count) from error
                 logger.warning(
-                    "%s; attempt %d of %d in %.0f s", error, attempt, retries.attempts, delay_s
+                    "%s; attempt %d of %d in %.0f s", error, attempts.count, attempts.most, delay_s
                 )
                 if self._stop_requested.wait(delay_s):
+                    self._report_stored()
                     return "NORMAL"
+
+    def _report_stored(self) -> None:
+        """A target that was lost during a commit may have carried it out."""
+        if not self._captures:
+            return
+        try:
+            stored = read_stored(self._spec, self._state)
+        except TargetError as error:
+            logger.warning(
+                "the checkpoint may be behind the data, as the target is away: %s", error
+            )
+        else:
+            if stored is not None:
+                self._reporter.checkpoint(stored)
+
+    def _given_up(self, error: DmsPipelineError, attempts: int) -> DmsPipelineError:
+        if not attempts:
+            return error
+        # These are the words of AWS.
+        return type(error)(
+            f"{error}. Task '{self._spec.task_name}' was stopped after {attempts} recovery attempts"
+        )
 
     def _connected(self, *, again: bool) -> StopReason:
         source = self._spec.source.connect()
@@ -105,7 +135,9 @@ class ReplicationTask:
             with connect_target(self._spec.target) as target:
                 return self._continue(source, target) if again else self._begin(source, target)
         except pymysql.MySQLError as error:
-            raise SourceError(f"{self._spec.source}: {describe_error(error)}") from error
+            raise source_error(str(self._spec.source), error) from error
+        except psycopg.Error as error:
+            raise target_error(str(self._spec.target), error, self._spec.target) from error
         finally:
             source.close()
 
@@ -119,9 +151,10 @@ class ReplicationTask:
     def _begin(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
         self._catalogue.read(source)
         if not self._catalogue.plans and self._settings.fail_on_no_tables:
-            raise LoadError(NO_TABLES)
+            raise LoadError(f"{NO_TABLES} {_PRIVILEGE.format(self._spec.source.user)}")
         if self._captures_changes:
             self._state.create(target)
+            self._state.own(target)
             self._control.create(target)
         checkpoint = self._resume_checkpoint(target)
         loads = self._spec.migration_type != "cdc" and not (self._spec.resume and checkpoint)
@@ -141,6 +174,7 @@ class ReplicationTask:
         """Capture again from the stored checkpoint, after a connection was lost."""
         self._catalogue = self._new_catalogue()
         self._catalogue.read(source)
+        self._state.own(target)
         stored = self._state.read(target)
         if stored is None:
             raise LoadError("the checkpoint on the target is gone while the task was running")
@@ -165,6 +199,8 @@ class ReplicationTask:
     def _load_and_capture(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
         self._reporter.running()
         self._reporter.statistics(self._statistics, now=True)
+        if self._captures_changes:
+            self._state.forget(target)
         try:
             position = self._load(target)
         except LoadInterruptedError:
@@ -199,19 +235,28 @@ class ReplicationTask:
         for schema in dict.fromkeys(plan.target_schema for plan in plans):
             self._create_schema(target, schema)
         logger.info("full load of %d tables", len(plans))
-        position = load.run(plans)
+        try:
+            position = load.run(plans, replan=self._replan)
+        finally:
+            errors.log.log_totals()
         self._reporter.statistics(self._statistics, now=True)
         return position
+
+    def _replan(self) -> list[TablePlan]:
+        """The source's definitions may have changed since the task was started."""
+        with closing(self._spec.source.connect()) as source:
+            self._catalogue = self._new_catalogue()
+            self._catalogue.read(source)
+        for table in self._catalogue.plans:
+            self._statistics.add_table(table)
+        return list(self._catalogue.plans.values())
 
     @staticmethod
     def _create_schema(target: TargetConnection, schema: str) -> None:
         try:
             create_schema(target, schema)
         except psycopg.Error as error:
-            raise TargetError(
-                f"schema {schema} on the target: {describe_target_error(error)}; the account needs"
-                " CREATE on the database, or the schema must be there"
-            ) from error
+            raise target_error(f"schema {schema}, which the target lacks", error, target) from error
 
     def _capture(
         self,

@@ -75,7 +75,7 @@ class RowApplier:
             raise
         except psycopg.ProgrammingError as error:
             # The table or a column is missing, or the account may not write to it.
-            text = self._describe(change, changes, describe_target_error(error))
+            text = self._describe(change, changes, describe_target_error(error, self._target))
             self._errors.table_error(plan.table_id, text)
             return False
         except psycopg.errors.UniqueViolation as error:

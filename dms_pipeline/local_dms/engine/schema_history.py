@@ -19,7 +19,7 @@ from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import current_position
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import SourceError
+from dms_pipeline.errors import SourceUnavailableError
 from dms_pipeline.local_dms.engine import column_layout
 from dms_pipeline.local_dms.engine.column_layout import Layout, UnknownLayoutError
 from dms_pipeline.local_dms.engine.ddl import DdlStatement, parse_ddl, renamed_to
@@ -98,7 +98,7 @@ class SchemaHistory:
             if len(self._ddl) == seen:
                 break
         else:
-            raise SourceError(
+            raise SourceUnavailableError(
                 "the definitions of the source's tables change faster than they can be read;"
                 " try again at a quieter time"
             )

@@ -138,7 +138,10 @@ class TableCatalogue:
         reason = self._unknown.get(table)
         past = self._past.get(table)
         if reason is None and past is None:
-            reason = "the table is not on the source any more"
+            reason = (
+                "the table is not on the source any more, or the account of the endpoint has no"
+                " SELECT on it"
+            )
         if reason is None and past is not None:
             reason = self._misfit(past, event)
         if reason is not None:

@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from dms_pipeline.errors import TargetError
 from dms_pipeline.local_dms.engine.model import TargetSettings
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
+from dms_pipeline.local_dms.engine.target_errors import connection_error
 
 TargetConnection = psycopg.Connection[tuple[Any, ...]]
 
@@ -28,7 +28,7 @@ def connect_target(settings: TargetSettings, timeout_s: int = 10) -> TargetConne
             options="-c timezone=UTC -c datestyle=ISO -c lock_timeout=60s",
         )
     except psycopg.Error as error:
-        raise TargetError(f"cannot connect to {settings}: {str(error).strip()}") from None
+        raise connection_error(settings, error) from None
 
 
 def qualified(plan: TablePlan) -> sql.Identifier:
