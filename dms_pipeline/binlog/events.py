@@ -84,6 +84,11 @@ class QueryEvent:
         """Whether double quotes stand around names instead of texts."""
         return bool(self.sql_mode & 4)
 
+    @property
+    def is_strict(self) -> bool:
+        """Whether values that do not fit are refused, in STRICT_TRANS_TABLES or _ALL_TABLES."""
+        return bool(self.sql_mode & 3 << 21)
+
 
 @dataclass(frozen=True, slots=True)
 class RotateEvent:

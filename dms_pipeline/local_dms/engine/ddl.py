@@ -13,6 +13,7 @@ from dms_pipeline.local_dms.engine.ddl_clauses import (
     AlterClause,
     Renamed,
     read_clauses,
+    read_columns,
 )
 from dms_pipeline.local_dms.engine.sql_words import (
     UnreadableStatementError,
@@ -39,9 +40,13 @@ class DdlStatement:
     kind: DdlKind
     tables: tuple[TableId, ...]
     clauses: tuple[AlterClause, ...] = ()
+    created: tuple[AlterClause, ...] = ()
+    """The columns and the key of ``create``; nothing where it takes them from elsewhere."""
     replaces: bool = False
     """CREATE OR REPLACE: a table of that name is dropped before."""
     if_not_exists: bool = False
+    ignores_errors: bool = False
+    """ALTER IGNORE: rows that do not fit are changed or removed."""
     text: str = field(default="", repr=False, compare=False)
 
     @property
@@ -78,14 +83,19 @@ def _parse(reader: WordReader, schema: str) -> DdlStatement | None:
         replaces = reader.accept("OR", "REPLACE")
         if reader.accept("TABLE"):
             optional = reader.accept("IF", "NOT", "EXISTS")
+            table = _table(reader, schema)
             return DdlStatement(
-                "create", (_table(reader, schema),), replaces=replaces, if_not_exists=optional
+                "create",
+                (table,),
+                created=tuple(read_columns(reader.rest)),
+                replaces=replaces,
+                if_not_exists=optional,
             )
     return None
 
 
 def _alter(reader: WordReader, schema: str) -> DdlStatement | None:
-    reader.accept_any("ONLINE", "IGNORE")
+    ignores_errors = "IGNORE" in reader.accept_any("ONLINE", "IGNORE")
     if not reader.accept("TABLE"):
         return None
     reader.accept("IF", "EXISTS")
@@ -94,7 +104,7 @@ def _alter(reader: WordReader, schema: str) -> DdlStatement | None:
         reader.name()
     reader.accept("NOWAIT")
     clauses = tuple(read_clauses(reader.rest))
-    return DdlStatement("alter", (table,), clauses)
+    return DdlStatement("alter", (table,), clauses, ignores_errors=ignores_errors)
 
 
 def _drop(reader: WordReader, schema: str) -> DdlStatement | None:

@@ -39,6 +39,7 @@ class ColumnAdded:
     not_null: bool = False
     if_not_exists: bool = False
     is_key: bool = False
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,18 @@ class ColumnDropped:
 
 @dataclass(frozen=True, slots=True)
 class ColumnChanged:
-    """MODIFY, CHANGE and RENAME COLUMN; ``place`` None leaves it where it is."""
+    """MODIFY, CHANGE and RENAME COLUMN; ``place`` None leaves it where it is.
+
+    ``recomputes`` where the source makes up values: for AUTO_INCREMENT and generated columns.
+    """
 
     old: str
     new: str
     place: str | None = None
     keeps_type: bool = False
+    if_exists: bool = False
+    recomputes: bool = False
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,7 @@ _HARMLESS = frozenset({
     "SECONDARY_ENGINE", "SECONDARY_LOAD", "SECONDARY_UNLOAD", "AUTOEXTEND_SIZE", "NOWAIT", "WAIT",
     ";",
 })  # fmt: skip
+_COMPUTED = frozenset({"AS", "GENERATED", "AUTO_INCREMENT", "SERIAL"})
 _PARTITION_VERBS = frozenset({
     "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
     "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT",
@@ -128,6 +136,18 @@ def read_clauses(words: list[Word]) -> Iterator[AlterClause]:
             yield from _partitioning_behind(part)
             continue
         yield from _clause(reader, part)
+
+
+def read_columns(words: list[Word]) -> Iterator[AlterClause]:
+    """What CREATE TABLE lists behind the table's name, as if it was added to an empty table.
+
+    Nothing where the columns, or some of them, come from another table or a query.
+    """
+    reader = WordReader(words)
+    is_query = any(word.keyword == "SELECT" for word in words)
+    if reader.accept("(") and reader.peek() != "LIKE" and not is_query:
+        for part in split_at_commas(_parenthesized(reader)):
+            yield from _add(WordReader(part), part)
 
 
 def _is_index_alteration(part: list[Word]) -> bool:
@@ -169,18 +189,19 @@ def _add(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     if reader.accept("PRIMARY", "KEY") or _accept_named_key(reader):
         yield KeyChanged(_parenthesized_names(reader))
         return
-    if reader.peek() in _INDEXES or reader.accept("PERIOD") or reader.accept("SYSTEM"):
+    if reader.peek() in _INDEXES or _accept_versioning(reader):
         return
     reader.accept("COLUMN")
     if_not_exists = reader.accept("IF", "NOT", "EXISTS")
     if reader.accept("("):
-        for inner in split_at_commas(reader.rest[:-1]):
-            if inner[0].keyword not in (*_INDEXES, "PRIMARY"):
-                yield _column_added(WordReader(inner), if_not_exists=if_not_exists)
-            elif inner[0].keyword == "PRIMARY":
-                yield KeyChanged(_parenthesized_names(WordReader(inner[2:])))
+        for inner in split_at_commas(_parenthesized(reader)):
+            yield from _add(WordReader(inner), inner)
         return
     yield _column_added(reader, if_not_exists=if_not_exists)
+
+
+def _accept_versioning(reader: WordReader) -> bool:
+    return reader.accept("PERIOD", "FOR") or reader.accept("SYSTEM", "VERSIONING")
 
 
 def _accept_named_key(reader: WordReader) -> bool:
@@ -205,6 +226,7 @@ def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
         not_null="NOT" in keywords and "NULL" in keywords[keywords.index("NOT") :],
         if_not_exists=if_not_exists,
         is_key="PRIMARY" in keywords,
+        definition=_text(definition),
     )
 
 
@@ -213,7 +235,7 @@ def _drop(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
         yield PartitionsChanged(_text(part))
     elif reader.accept("PRIMARY", "KEY"):
         yield KeyChanged(None)
-    elif reader.peek() not in _INDEXES and not reader.accept("SYSTEM"):
+    elif reader.peek() not in _INDEXES and not _accept_versioning(reader):
         reader.accept("COLUMN")
         reader.accept("IF", "EXISTS")
         yield ColumnDropped(reader.qualified_name()[-1])
@@ -221,26 +243,41 @@ def _drop(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
 
 def _modify(reader: WordReader) -> ColumnChanged:
     reader.accept("COLUMN")
-    reader.accept("IF", "EXISTS")
+    if_exists = reader.accept("IF", "EXISTS")
     name = reader.qualified_name()[-1]
-    return ColumnChanged(name, name, _place(reader.rest))
+    return _column_changed(name, name, reader.rest, if_exists=if_exists)
 
 
 def _change(reader: WordReader) -> ColumnChanged:
     reader.accept("COLUMN")
-    reader.accept("IF", "EXISTS")
+    if_exists = reader.accept("IF", "EXISTS")
     old = reader.qualified_name()[-1]
-    return ColumnChanged(old, reader.name(), _place(reader.rest))
+    new = reader.qualified_name()[-1]
+    return _column_changed(old, new, reader.rest, if_exists=if_exists)
+
+
+def _column_changed(
+    old: str, new: str, definition: list[Word], *, if_exists: bool
+) -> ColumnChanged:
+    return ColumnChanged(
+        old,
+        new,
+        _place(definition),
+        if_exists=if_exists,
+        recomputes=not _COMPUTED.isdisjoint(word.keyword for word in definition),
+        definition=_text(definition),
+    )
 
 
 def _rename(reader: WordReader) -> Iterator[AlterClause]:
     if reader.peek() in ("INDEX", "KEY"):
         return
     if reader.accept("COLUMN"):
-        reader.accept("IF", "EXISTS")
+        if_exists = reader.accept("IF", "EXISTS")
         old = reader.qualified_name()[-1]
         reader.accept("TO")
-        yield ColumnChanged(old, reader.name(), keeps_type=True)
+        new = reader.qualified_name()[-1]
+        yield ColumnChanged(old, new, keeps_type=True, if_exists=if_exists)
         return
     if not reader.accept("TO") and not reader.accept("AS"):
         reader.accept("=")
@@ -259,8 +296,8 @@ def _default(definition: list[Word]) -> DefaultValue | None:
     for place, word in enumerate(definition[:-1]):
         if word.keyword == "DEFAULT":
             return _default_value(definition[place + 1 :])
-        if word.keyword in ("AS", "GENERATED"):
-            return DefaultValue(is_expression=True)
+    if not _COMPUTED.isdisjoint(word.keyword for word in definition):
+        return DefaultValue(is_expression=True)
     return None
 
 
@@ -292,6 +329,11 @@ def _default_value(words: list[Word]) -> DefaultValue:
 def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:
     while not reader.at_end and not reader.accept("("):
         reader.name()
+    return tuple(part[0].text for part in split_at_commas(_parenthesized(reader)))
+
+
+def _parenthesized(reader: WordReader) -> list[Word]:
+    """What stands before the parenthesis that closes the one before the reader."""
     words: list[Word] = []
     depth = 1
     for word in reader.rest:
@@ -299,7 +341,7 @@ def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:
         if depth == 0:
             break
         words.append(word)
-    return tuple(part[0].text for part in split_at_commas(words))
+    return words
 
 
 def _text(part: list[Word]) -> str:

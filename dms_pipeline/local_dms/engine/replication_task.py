@@ -21,6 +21,7 @@ from dms_pipeline.local_dms.engine.capture_session import CaptureSession
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
 from dms_pipeline.local_dms.engine.connection_loss import is_connection_loss
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
+from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
 from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
@@ -63,12 +64,12 @@ class ReplicationTask:
         self._rules = MappingRules.from_message(spec.table_mappings)
         self._catalogue = self._new_catalogue()
         self._statistics = TableStatistics((), state="Before load")
-        task = {
+        self._task = {
             "server_name": f"{spec.source.host}:{spec.source.port}",
             "task_name": spec.task_id,
         }
-        self._state = TransactionState(self._settings.control_schema, **task)
-        self._control = ControlTables(self._settings, **task)
+        self._state = TransactionState(self._settings.control_schema, **self._task)
+        self._control = ControlTables(self._settings, **self._task)
         self._not_before = 0.0
         self._captures = False
 
@@ -176,6 +177,7 @@ class ReplicationTask:
             self._state.write(target, checkpoint.encode())
         self._reporter.checkpoint(checkpoint.encode())
         if self._settings.stop_before_cached_changes:
+            self._session(target).prepare(source, position)
             return "STOPPED_AFTER_FULL_LOAD"
         if self._settings.stop_after_cached_changes:
             self._stop = StopCondition(cached_changes_end=current_position(source))
@@ -198,6 +200,7 @@ class ReplicationTask:
         # Before the workers, who would get in each other's way.
         for schema in dict.fromkeys(plan.target_schema for plan in plans):
             self._create_schema(target, schema)
+        self._records(target).forget(plans)
         logger.info("full load of %d tables", len(plans))
         position = load.run(plans)
         self._reporter.statistics(self._statistics, now=True)
@@ -223,11 +226,21 @@ class ReplicationTask:
         stop: StopCondition,
     ) -> StopReason:
         self._not_before = start.not_before
+        session = self._session(target)
+        session.prepare(source, start.position)
         # A later attempt reads on from what is stored, so that has to be this run's from the start.
         with target.transaction():
             self._state.write(target, checkpoint.encode())
         self._captures = True
-        session = CaptureSession(
+        return session.run(
+            start=start,
+            checkpoint=checkpoint,
+            stop=stop,
+            stop_requested=self._stop_requested.is_set,
+        )
+
+    def _session(self, target: TargetConnection) -> CaptureSession:
+        return CaptureSession(
             self._spec.source,
             target,
             catalogue=self._catalogue,
@@ -236,11 +249,8 @@ class ReplicationTask:
             control=self._control,
             statistics=self._statistics,
             reporter=self._reporter,
+            records=self._records(target),
         )
-        return session.run(
-            source,
-            start=start,
-            checkpoint=checkpoint,
-            stop=stop,
-            stop_requested=self._stop_requested.is_set,
-        )
+
+    def _records(self, target: TargetConnection) -> DefinitionRecords:
+        return DefinitionRecords(target, self._settings.control_schema, **self._task)

@@ -82,10 +82,13 @@ class WordReader:
         self._next = end
         return True
 
-    def accept_any(self, *keywords: str) -> None:
-        """Step over any number of these keywords, in any order."""
+    def accept_any(self, *keywords: str) -> set[str]:
+        """Step over any number of these keywords, in any order; returns which there were."""
+        found = set()
         while not self.at_end and self.peek() in keywords:
+            found.add(self.peek())
             self._next += 1
+        return found
 
     def name(self) -> str:
         if self.at_end:
