@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Literal
 
 import sqlglot
@@ -11,6 +12,7 @@ from sqlglot.errors import SqlglotError
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.ddl_clauses import (
     AlterClause,
+    PartitionsChanged,
     Renamed,
     read_clauses,
     read_columns,
@@ -25,8 +27,12 @@ from dms_pipeline.local_dms.engine.sql_words import (
 
 DdlKind = Literal["create", "alter", "drop", "rename", "truncate", "drop_schema"]
 
-_FIRST_WORDS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"})
+_FIRST_WORDS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "SET"})
+_OBJECTS = frozenset({"TABLE", "TABLES", "DATABASE", "SCHEMA", "TRUNCATE", "STATEMENT"})
 _ROW_CHANGES = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH"})
+_COMMENTS = ("/", "-", "#")
+_SIGNS = (*_COMMENTS, "'", '"', "`", "(", "=", ";")
+_HEAD_CHARACTERS = 200
 _SHOWN_CHARACTERS = 200
 
 
@@ -54,15 +60,21 @@ class DdlStatement:
         return " ".join(self.text.split())[:_SHOWN_CHARACTERS]
 
 
-def parse_ddl(statement: str, default_schema: str) -> DdlStatement | None:
+def parse_ddl(
+    statement: str, default_schema: str, *, backslash_escapes: bool = True
+) -> DdlStatement | None:
     """The statement, if it is one that can matter to a table.
 
     Raises:
         UnreadableStatementError: it begins like one, but its words cannot be told apart.
     """
-    if not _may_begin_with(statement, _FIRST_WORDS):
+    if not _may_begin_with(statement, _FIRST_WORDS) or _is_about_something_else(statement):
         return None
-    reader = WordReader(read_words(statement))
+    reader = WordReader(read_words(statement, backslash_escapes=backslash_escapes))
+    # MariaDB: variables for the time of one statement.
+    if reader.accept("SET", "STATEMENT"):
+        while not (reader.at_end or reader.accept("FOR")):
+            reader.name()
     parsed = _parse(reader, default_schema)
     if parsed is None:
         return None
@@ -143,6 +155,15 @@ def table_of(name: tuple[str, ...], default_schema: str) -> TableId:
     return TableId(name[-2] if len(name) > 1 else default_schema, name[-1])
 
 
+def exchanged_with(ddl: DdlStatement) -> list[TableId]:
+    """Tables that partitions of the statement's table go to or come from."""
+    return [
+        table_of(clause.other, ddl.tables[0].schema)
+        for clause in ddl.clauses
+        if isinstance(clause, PartitionsChanged) and clause.other is not None
+    ]
+
+
 def renamed_to(ddl: DdlStatement) -> TableId | None:
     """The new name that an ALTER TABLE gives its table."""
     for clause in ddl.clauses:
@@ -197,6 +218,20 @@ def _all_names(words: list[Word], schema: str) -> list[TableId]:
         if dot.keyword == "."
     ]
     return names
+
+
+def _is_about_something_else(statement: str) -> bool:
+    """Whether the plain words it begins with are enough to tell that it defines no table.
+
+    So bodies of routines and texts of accounts need not be read, and cannot be unreadable.
+    """
+    head = statement[:_HEAD_CHARACTERS].upper()
+    for sign in _SIGNS:
+        head = head.replace(sign, f" {sign} ")
+    words = head.split()
+    plain = list(takewhile(str.isalpha, words))
+    ends_in_comment = len(plain) < len(words) and words[len(plain)] in _COMMENTS
+    return len(plain) > 1 and not ends_in_comment and _OBJECTS.isdisjoint(plain)
 
 
 def _may_begin_with(statement: str, first_words: frozenset[str]) -> bool:

@@ -79,9 +79,13 @@ class CharsetConverted:
 
 @dataclass(frozen=True, slots=True)
 class PartitionsChanged:
-    """Any clause about partitions."""
+    """Any clause about partitions or tablespaces. The rows that it moves are not in the log.
+
+    ``other`` is the table that they come from or go to.
+    """
 
     text: str
+    other: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +124,11 @@ _HARMLESS = frozenset({
     "SECONDARY_ENGINE", "SECONDARY_LOAD", "SECONDARY_UNLOAD", "AUTOEXTEND_SIZE", "NOWAIT", "WAIT",
     ";",
 })  # fmt: skip
+_NAMED_KEY = ["CONSTRAINT", "PRIMARY"]
 _COMPUTED = frozenset({"AS", "GENERATED", "AUTO_INCREMENT", "SERIAL"})
 _PARTITION_VERBS = frozenset({
     "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
-    "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT",
+    "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT",
 })  # fmt: skip
 
 
@@ -132,8 +137,12 @@ def read_clauses(words: list[Word]) -> Iterator[AlterClause]:
     for part in split_at_commas(words):
         reader = WordReader(part)
         # Table options may stand one behind the other without commas.
-        if reader.peek() in _HARMLESS and not _is_index_alteration(part):
+        is_option = len(part) > 1 and part[1].keyword == "=" and reader.peek() != "RENAME"
+        if is_option or (reader.peek() in _HARMLESS and not _is_index_alteration(part)):
             yield from _partitioning_behind(part)
+            if reader.accept("ORDER", "BY"):
+                # Nothing comes behind it but more columns to order by.
+                return
             continue
         yield from _clause(reader, part)
 
@@ -157,7 +166,7 @@ def _is_index_alteration(part: list[Word]) -> bool:
 def _partitioning_behind(part: list[Word]) -> Iterator[AlterClause]:
     for word, following in pairwise(part):
         if word.keyword == "PARTITION" and following.keyword == "BY":
-            yield PartitionsChanged(_text(part))
+            yield _partitions(part)
 
 
 def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
@@ -177,19 +186,28 @@ def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     elif reader.accept("CONVERT", "TO"):
         yield CharsetConverted()
     elif reader.peek() in _PARTITION_VERBS:
-        yield PartitionsChanged(_text(part))
+        yield _partitions(part)
     else:
         yield UnknownClause(_text(part))
 
 
+def _partitions(part: list[Word]) -> PartitionsChanged:
+    reader = WordReader(part)
+    while not reader.at_end and reader.peek() != "(":
+        if reader.accept("TABLE"):
+            return PartitionsChanged(_text(part), reader.qualified_name())
+        reader.name()
+    return PartitionsChanged(_text(part))
+
+
 def _add(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     if reader.accept("PARTITION"):
-        yield PartitionsChanged(_text(part))
+        yield _partitions(part)
         return
     if reader.accept("PRIMARY", "KEY") or _accept_named_key(reader):
         yield KeyChanged(_parenthesized_names(reader))
         return
-    if reader.peek() in _INDEXES or _accept_versioning(reader):
+    if reader.peek() in _INDEXES or _accept_versioning(reader) or reader.accept("VECTOR", "INDEX"):
         return
     reader.accept("COLUMN")
     if_not_exists = reader.accept("IF", "NOT", "EXISTS")
@@ -232,8 +250,8 @@ def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
 
 def _drop(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     if reader.accept("PARTITION"):
-        yield PartitionsChanged(_text(part))
-    elif reader.accept("PRIMARY", "KEY"):
+        yield _partitions(part)
+    elif reader.accept("PRIMARY", "KEY") or [word.text for word in part[1:]] == _NAMED_KEY:
         yield KeyChanged(None)
     elif reader.peek() not in _INDEXES and not _accept_versioning(reader):
         reader.accept("COLUMN")

@@ -13,10 +13,10 @@ from pymysql.connections import Connection
 
 from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import DmsPipelineError
+from dms_pipeline.errors import DmsPipelineError, LoadError
 from dms_pipeline.local_dms.engine.change_applier import ChangeApplier
 from dms_pipeline.local_dms.engine.column_layout import UnknownLayoutError
-from dms_pipeline.local_dms.engine.ddl import DdlStatement, renamed_to
+from dms_pipeline.local_dms.engine.ddl import DdlStatement, exchanged_with, renamed_to
 from dms_pipeline.local_dms.engine.ddl_applier import (
     TableChange,
     alter_target,
@@ -65,6 +65,7 @@ class DdlReplication:
         if ddl.kind == "alter" and not ddl.clauses:
             return []
         named = dict.fromkeys(ddl.tables)
+        named |= dict.fromkeys(exchanged_with(ddl))
         if (renamed := renamed_to(ddl)) is not None:
             named[renamed] = None
         return [table for table in named if self._catalogue.rules.selects(table)]
@@ -127,6 +128,12 @@ class DdlReplication:
             self._records.note(plan, None, event.position)
 
     def _truncate(self, table: TableId, checkpoint: str) -> None:
+        if self._settings.policies.fail_on_truncation_ddl:
+            raise LoadError(
+                f"Truncation DDL detected. Table {table} was truncated on the source, and"
+                " ErrorBehavior.ApplyErrorFailOnTruncationDdl asks to fail then; switch it off, or"
+                " run a full load"
+            )
         plan = self._catalogue.plans.get(table)
         if plan is None or not self._settings.apply_truncate:
             return
@@ -177,7 +184,7 @@ class DdlReplication:
 
     def _alter(self, table: TableId, ddl: DdlStatement, event: QueryEvent, checkpoint: str) -> None:
         before, old = self._catalogue.past(table), self._catalogue.plans.get(table)
-        if (problem := self._unfollowed(ddl)) is not None:
+        if (problem := self._unfollowed(table, ddl)) is not None:
             self._applier.table_error(
                 table,
                 f"{problem} by {ddl.shown!r} before {event.position}, which is not replicated; run"
@@ -227,11 +234,17 @@ class DdlReplication:
         ):
             self._statistics.applied_ddl(table)
 
-    def _unfollowed(self, ddl: DdlStatement) -> str | None:
+    def _unfollowed(self, table: TableId, ddl: DdlStatement) -> str | None:
         """What a statement did to rows that only the source knows."""
-        changes_partitions = any(isinstance(clause, PartitionsChanged) for clause in ddl.clauses)
-        if changes_partitions:
-            return "its partitions were changed"
+        if any(isinstance(clause, PartitionsChanged) for clause in ddl.clauses):
+            if not self._settings.skips_partition_ddl:
+                return "its partitions were changed"
+            logger.warning(
+                "table %s: rows that %r moved or removed are not followed, as endpoint setting"
+                " skipTableSuspensionForPartitionDdl asks",
+                table,
+                ddl.shown,
+            )
         if ddl.ignores_errors:
             return "rows with equal keys may have been removed"
         return None

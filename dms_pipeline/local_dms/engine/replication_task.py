@@ -7,6 +7,7 @@ are captured is tried again, from the checkpoint stored on the target, as the se
 
 import logging
 import threading
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -59,7 +60,10 @@ class ReplicationTask:
         self._spec = spec
         self._reporter = reporter
         self._stop_requested = stop_requested
-        self._settings = TaskSettings.from_message(spec.task_settings)
+        self._settings = replace(
+            TaskSettings.from_message(spec.task_settings),
+            skips_partition_ddl=spec.skips_partition_ddl,
+        )
         self._stop = StopCondition.from_text(spec.stop_position)
         self._rules = MappingRules.from_message(spec.table_mappings)
         self._catalogue = self._new_catalogue()

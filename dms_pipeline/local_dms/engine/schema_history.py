@@ -164,7 +164,9 @@ class SchemaHistory:
 
     def _note(self, event: QueryEvent) -> None:
         try:
-            ddl = parse_ddl(event.statement, event.schema)
+            ddl = parse_ddl(
+                event.statement, event.schema, backslash_escapes=event.backslash_escapes
+            )
         except UnreadableStatementError:
             # Refused when the stream gets there.
             return

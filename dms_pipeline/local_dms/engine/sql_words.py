@@ -34,9 +34,14 @@ class UnreadableStatementError(Exception):
     """Not even the words of a statement can be told apart."""
 
 
-def read_words(statement: str) -> list[Word]:
-    """All words; what stands in an executable comment belongs to the statement."""
+def read_words(statement: str, *, backslash_escapes: bool = True) -> list[Word]:
+    """All words; what stands in an executable comment belongs to the statement.
+
+    Without ``backslash_escapes`` a backslash is a character like others.
+    """
     text = _EXECUTABLE_COMMENT.sub(r" \1 ", statement)
+    if not backslash_escapes:
+        text = text.replace("\\", "\\\\")
     try:
         # Of statements that begin with REPLACE, RENAME and the like sqlglot's tokenizer keeps the
         # rest as one text, unless they do not begin with it.
