@@ -25,7 +25,7 @@ _STRICT = {
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("seed", [1])
 def test_changing_definitions_are_followed_or_refused(source_server, postgres, seed, mode):
-    _run(source_server, postgres.dsn, seed=seed, mode=mode, tables=25)
+    _run(source_server, postgres.dsn, seed=seed, mode=mode, tables=15)
 
 
 @pytest.mark.soak

@@ -81,7 +81,8 @@ class DefinitionRecords:
             former = newest.get((schema, table))
             if former is None or former[0] < since:
                 newest[schema, table] = (since, definition)
-        return {key: _decoded(text) for key, (_, text) in newest.items() if text is not None}
+        known = {key: _decoded(text) for key, (_, text) in newest.items() if text is not None}
+        return {key: past for key, past in known.items() if past is not None}
 
     def take_over(
         self, position: BinlogPosition, tables: Iterable[tuple[TablePlan, PastTable | None]]
@@ -162,8 +163,16 @@ def _encoded(past: PastTable | None) -> str | None:
     return json.dumps(document, ensure_ascii=False)
 
 
-def _decoded(text: str) -> PastTable:
-    document: dict[str, Any] = json.loads(text)
+def _decoded(text: str) -> PastTable | None:
+    """None for a note that another version of this program wrote in another form."""
+    try:
+        return _parsed(json.loads(text))
+    except (ValueError, KeyError, TypeError) as error:
+        logger.warning("a definition in table %s is not understood: %r", _TABLE, error)
+        return None
+
+
+def _parsed(document: dict[str, Any]) -> PastTable:
     source = SourceTable(
         TableId(*document["table"]),
         tuple(Column(**column) for column in document["columns"]),
