@@ -84,6 +84,16 @@ class QueryEvent:
         """Whether double quotes stand around names instead of texts."""
         return bool(self.sql_mode & 4)
 
+    @property
+    def backslash_escapes(self) -> bool:
+        """Whether a backslash in a text escapes the next character; not so by a mode of its own."""
+        return not self.sql_mode & 1 << 20
+
+    @property
+    def is_strict(self) -> bool:
+        """Whether values that do not fit are refused, in STRICT_TRANS_TABLES or _ALL_TABLES."""
+        return bool(self.sql_mode & 3 << 21)
+
 
 @dataclass(frozen=True, slots=True)
 class RotateEvent:

@@ -5,6 +5,7 @@ own schema as default database, and may have
 
 * ``mapping.json``: rules beside the one that includes the schema,
 * ``settings.json``: task settings,
+* ``endpoint.json``: what the source endpoint says beside the login,
 * ``expected.sql``: statements for the target, each of which must give one row with one true value;
   ``{schema}`` stands for the case's schema,
 * ``expect_error``: lines that the task's failure message must hold,
@@ -57,6 +58,10 @@ class Case:
         return dict(json.loads(self._text("settings.json") or "{}"))
 
     @property
+    def endpoint(self) -> dict[str, Any]:
+        return dict(json.loads(self._text("endpoint.json") or "{}"))
+
+    @property
     def expected_error(self) -> list[str]:
         return self._text("expect_error").splitlines()
 
@@ -80,7 +85,7 @@ class Case:
     @property
     def runs_alone(self) -> bool:
         """Whether the case needs a task of its own."""
-        return bool(self.rules or self.settings or self.expected_error)
+        return bool(self.rules or self.settings or self.endpoint or self.expected_error)
 
     def schema(self, mode: Mode) -> str:
         return f"c_{self.name.replace('-', '_')}_{mode}"

@@ -10,7 +10,7 @@ from pymysql.constants import CLIENT
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.snapshot import current_position
 from dms_pipeline_tests.e2e.case_folders import Case, Mode
-from dms_pipeline_tests.engine_driver import EngineRun, connect_source, include
+from dms_pipeline_tests.engine_driver import EngineRun, connect_source, include, source_spec
 
 FRESH = "_fresh"
 _STANDSTILL_S = 60
@@ -43,7 +43,10 @@ def run_cases(
         run_script(source_dsn, schema, case.source_sql, create=True)
         drop_on_target(target_dsn, schema)
     drop_control_tables(target_dsn)
-    options: dict[str, Any] = {"rules": rules, "settings": settings}
+    source = source_spec(source_dsn)
+    for case in cases:
+        source |= case.endpoint
+    options: dict[str, Any] = {"rules": rules, "settings": settings, "source": source}
     first = EngineRun(
         source_dsn, target_dsn, migration_type="full-load-and-cdc",
         full_load={"StopTaskCachedChangesApplied": True}, **options,
@@ -102,6 +105,7 @@ def _load_afresh(source_dsn: str, target_dsn: str, options: dict[str, Any]) -> N
         migration_type="full-load",
         rules=rules,
         settings=options["settings"],
+        source=options["source"],
     )
     assert run.wait(120)["type"] == "stopped", run.messages[-1]
 

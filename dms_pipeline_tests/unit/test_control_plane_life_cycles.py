@@ -96,6 +96,23 @@ def test_engine_that_never_runs_fails_from_starting(objects, engine):
     assert list(objects.statuses(arn, "failed")) == ["starting", "failed"]
 
 
+@pytest.mark.parametrize(
+    ("attributes", "expected"),
+    [
+        ("", False),
+        ("skipTableSuspensionForPartitionDdl=true;", True),
+        ("eventsPollInterval=5; skipTableSuspensionForPartitionDDL = True", True),
+        ("skipTableSuspensionForPartitionDdl=false", False),
+    ],
+)
+def test_engine_is_told_what_the_source_endpoint_asks(dms, objects, engine, attributes, expected):
+    dms.modify_endpoint(EndpointArn=objects.source, ExtraConnectionAttributes=attributes)
+    dms.test_connection(ReplicationInstanceArn=objects.instance, EndpointArn=objects.source)
+    wait(dms, "test_connection_succeeds", "endpoint-arn", objects.source)
+    objects.start(objects.create_task())
+    assert engine.specs[0]["source"]["skip_partition_ddl"] is expected
+
+
 def test_new_task_has_no_statistics_and_no_checkpoint(objects):
     task = objects.task(objects.create_task())
     assert not {"ReplicationTaskStats", "RecoveryCheckpoint", "StopReason"} & set(task)

@@ -6,9 +6,9 @@ from dms_pipeline.local_dms.engine.column_layout import (
     UnknownLayoutError,
     after,
     before,
-    is_retyped,
+    earlier_name,
     later_name,
-    names_before,
+    new_definition,
 )
 from dms_pipeline.local_dms.engine.ddl_clauses import (
     FIRST,
@@ -47,35 +47,48 @@ def test_what_was_dropped_or_moved_cannot_be_walked_back(clause):
         before(LAYOUT, [clause])
 
 
-def test_names_before_a_drop_are_known_without_their_order():
-    clauses: list[AlterClause] = [ColumnDropped("c"), ColumnChanged("x", "a")]
-    assert names_before(LAYOUT, clauses) == {"k", "x", "b", "c"}
+@pytest.mark.parametrize(
+    ("clauses", "expected"),
+    [
+        ([ColumnChanged("a", "b"), ColumnChanged("b", "a")], ("k", "b", "a")),
+        ([ColumnAdded("a"), ColumnDropped("a")], ("k", "b", "a")),
+        ([ColumnDropped("a"), ColumnAdded("a", FIRST)], ("a", "k", "b")),
+        ([ColumnChanged("a", "x"), ColumnAdded("a", "x")], ("k", "x", "a", "b")),
+        ([ColumnChanged("gone", "x", if_exists=True)], LAYOUT),
+    ],
+)
+def test_clauses_of_one_statement_speak_of_the_table_before_it(clauses, expected):
+    assert after(LAYOUT, clauses) == expected
 
 
-def test_a_column_is_followed_through_renames_to_its_end():
-    clauses: list[AlterClause] = [ColumnChanged("a", "x", keeps_type=True), ColumnDropped("b")]
-    assert later_name("a", clauses) == "x"
-    assert later_name("b", clauses) is None
-    assert not is_retyped("a", clauses)
-    assert is_retyped("a", [*clauses, ColumnChanged("x", "x")])
+def test_a_column_is_followed_through_a_statement():
+    clauses: list[AlterClause] = [
+        ColumnChanged("a", "b", keeps_type=True),
+        ColumnChanged("b", "A", definition="int"),
+        ColumnDropped("k"),
+        ColumnAdded("k"),
+    ]
+    assert [later_name(name, clauses) for name in LAYOUT] == [None, "b", "A"]
+    assert [earlier_name(name, clauses, LAYOUT) for name in ("b", "a", "k")] == ["a", "b", None]
+    assert [new_definition(name, clauses) for name in LAYOUT] == [None, None, "int"]
 
 
 @st.composite
-def reversible(draw: st.DrawFn) -> tuple[tuple[str, ...], list[AlterClause]]:
+def reversible(draw: st.DrawFn) -> tuple[tuple[str, ...], list[list[AlterClause]]]:
     layout: tuple[str, ...] = LAYOUT
-    clauses: list[AlterClause] = []
+    statements: list[list[AlterClause]] = []
     for number in range(draw(st.integers(0, 6))):
-        clause: AlterClause
-        if draw(st.booleans()):
-            clause = ColumnAdded(f"n{number}", draw(st.sampled_from([None, FIRST, *layout])))
-        else:
-            clause = ColumnChanged(draw(st.sampled_from(layout)), f"r{number}")
-        layout = after(layout, [clause])
-        clauses.append(clause)
-    return layout, clauses
+        added = ColumnAdded(f"n{number}", draw(st.sampled_from([None, FIRST])))
+        changed = ColumnChanged(draw(st.sampled_from(layout)), f"r{number}")
+        clauses: list[AlterClause] = draw(st.sampled_from([[added], [changed], [changed, added]]))
+        layout = after(layout, clauses)
+        statements.append(clauses)
+    return layout, statements
 
 
 @given(reversible())
 def test_walking_back_undoes_additions_and_renames(case):
-    layout, clauses = case
-    assert before(layout, clauses) == LAYOUT
+    layout, statements = case
+    for clauses in reversed(statements):
+        layout = before(layout, clauses)
+    assert layout == LAYOUT

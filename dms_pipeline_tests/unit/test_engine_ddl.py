@@ -1,7 +1,7 @@
 import pytest
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.ddl import changes_rows_of, parse_ddl
+from dms_pipeline.local_dms.engine.ddl import changes_rows_of, exchanged_with, parse_ddl
 from dms_pipeline.local_dms.engine.ddl_clauses import (
     CharsetConverted,
     ColumnAdded,
@@ -30,6 +30,15 @@ from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
         ("/*!40000 ALTER TABLE t DROP COLUMN a */", "alter", ["d.t"]),
         ("DROP DATABASE IF EXISTS s", "drop_schema", ["s."]),
         ("ALTER TABLE 1st ADD c int", "alter", ["d.1st"]),
+        ("rename /* gh-ost */ table `d`.`t` to `d`.`_t_del`", "rename", ["d.t", "d._t_del"]),
+        ("RENAME TABLE a WAIT 10 TO b, c NOWAIT TO e", "rename", ["d.a", "d.b", "d.c", "d.e"]),
+        ("SET STATEMENT lock_wait_timeout=1 FOR DROP TABLE t", "drop", ["d.t"]),
+        ('ALTER TABLE "s"."t" ADD "c" int', "alter", ["s.t"]),
+        ("-- it's\nALTER TABLE t ADD c int", "alter", ["d.t"]),
+        ("CREATE OR REPLACE/* it's */ TABLE t (a int)", "create", ["d.t"]),
+        ("CREATE TABLE t (a int) START TRANSACTION", "create", ["d.t"]),
+        ("CREATE TABLE t SELECT * FROM u", "create", ["d.t"]),
+        ("TRUNCATE TABLE s.t WAIT 5", "truncate", ["s.t"]),
     ],
 )
 def test_statement_names_its_tables(statement, kind, tables):
@@ -44,7 +53,15 @@ def test_statement_names_its_tables(statement, kind, tables):
         "CREATE INDEX i ON t (a)", "GRANT SELECT ON s.t TO u", "CREATE VIEW t AS SELECT 1",
         "DROP TEMPORARY TABLE t", "DROP /*!40005 TEMPORARY */ TABLE IF EXISTS `t`",
         "ANALYZE TABLE t", "SAVEPOINT x", "", "CREATE TEMPORARY TABLE t (a int)",
-        "ALTER DATABASE d CHARACTER SET utf8mb4",
+        "ALTER DATABASE d CHARACTER SET utf8mb4", "CREATE OR REPLACE TEMPORARY TABLE t (a int)",
+        "CREATE DEFINER=`a`@`%` PROCEDURE p() BEGIN -- isn't\n DROP TABLE t; SELECT 'it''s'; END",
+        "/*!50003 CREATE*/ /*!50017 DEFINER=`a`@`%`*/ /*!50003 TRIGGER r BEFORE INSERT ON `t`"
+        " FOR EACH ROW SET NEW.a = 'it''s' */",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 DAY DO TRUNCATE TABLE t", "ALTER EVENT e DISABLE",
+        "CREATE USER 'x'@'%' IDENTIFIED BY 'drop table t; \\", "SET PASSWORD FOR 'x'='*1'",
+        "RENAME USER a TO b", "CREATE SEQUENCE s START WITH 1", "DROP SEQUENCE s", "FLUSH TABLES",
+        "/*!40101 SET character_set_client = utf8mb4 */", "# DROP TABLE t", "OPTIMIZE TABLE t",
+        "CREATE UNIQUE INDEX i ON t (a) ALGORITHM=INPLACE", "ALTER VIEW t AS SELECT 1",
     ],
 )  # fmt: skip
 def test_statement_that_touches_no_table_is_passed_over(statement):
@@ -73,12 +90,68 @@ def test_statement_that_touches_no_table_is_passed_over(statement):
         ("ENGINE=InnoDB PARTITION BY HASH (a)", [PartitionsChanged]),
         ("ADD COLUMN c int, ALGORITHM=INPLACE, LOCK=NONE", [ColumnAdded]),
         ("FROBNICATE a", [UnknownClause]),
+        ("ORDER BY a, b DESC", []),
+        ("FROBNICATION=1, SECONDARY_ENGINE=x, AUTOEXTEND_SIZE = 4M", []),
+        ("ALTER a SET DEFAULT (uuid()), ALTER INDEX i INVISIBLE, ALTER b SET INVISIBLE", []),
+        ("ADD INDEX f ((lower(a))), ADD FULLTEXT (b) WITH PARSER ngram, ADD VECTOR INDEX (v)", []),
+        ("ADD p POINT NOT NULL SRID 4326, ADD v VECTOR(3)", [ColumnAdded, ColumnAdded]),
+        ("ADD period int, ADD `check` int, ADD comment text", [ColumnAdded] * 3),
+        ("ADD PERIOD FOR p(a, b), ADD SYSTEM VERSIONING, DROP SYSTEM VERSIONING", []),
+        (
+            "DROP comment, DROP data, MODIFY engine int",
+            [ColumnDropped, ColumnDropped, ColumnChanged],
+        ),
+        ("ADD COLUMN IF NOT EXISTS c int, DROP IF EXISTS d", [ColumnAdded, ColumnDropped]),
+        ("ADD g int AS (a + 1) STORED COMMENT 'x, DROP y', DROP z", [ColumnAdded, ColumnDropped]),
+        ("ADD c int /*!80023 INVISIBLE */, LOCK=SHARED", [ColumnAdded]),
+        ("DROP CONSTRAINT `PRIMARY`, DROP CONSTRAINT c, DROP CHECK d", [KeyChanged]),
+        ("CONVERT PARTITION p TO TABLE u", [PartitionsChanged]),
+        ("EXCHANGE PARTITION p WITH TABLE u WITHOUT VALIDATION", [PartitionsChanged]),
+        ("DISCARD TABLESPACE", [PartitionsChanged]),
     ],
 )
 def test_clauses_of_alter_table(clauses, kinds):
     ddl = parse_ddl(f"ALTER TABLE t {clauses}", "d")
     assert ddl is not None
     assert [type(clause) for clause in ddl.clauses] == kinds
+
+
+@pytest.mark.parametrize(
+    "clause", ["EXCHANGE PARTITION p WITH TABLE s.u", "CONVERT TABLE s.u TO PARTITION p"]
+)
+def test_table_that_a_partition_is_exchanged_with_is_known(clause):
+    ddl = parse_ddl(f"ALTER TABLE t {clause}", "d")
+    assert ddl is not None
+    assert exchanged_with(ddl) == [TableId("s", "u")]
+
+
+def test_columns_and_key_of_create_table():
+    ddl = parse_ddl(
+        "CREATE TABLE t (a int, `key` int DEFAULT (1+(2)), period int, PRIMARY KEY (a, `key`(3)),"
+        " KEY x (a), CHECK (a > 1)) /*!50100 PARTITION BY RANGE (a) (PARTITION p VALUES LESS THAN"
+        " (1)) */",
+        "d",
+    )
+    assert ddl is not None
+    added = [clause.name for clause in ddl.created if isinstance(clause, ColumnAdded)]
+    keys = [clause.columns for clause in ddl.created if isinstance(clause, KeyChanged)]
+    assert (added, keys) == (["a", "key", "period"], [("a", "key")])
+
+
+@pytest.mark.parametrize("tail", ["LIKE u", "(LIKE u)", "(a int) SELECT 1 AS b"])
+def test_columns_that_come_from_elsewhere_are_not_known(tail):
+    ddl = parse_ddl(f"CREATE TABLE t {tail}", "d")
+    assert ddl is not None
+    assert not ddl.created
+
+
+def test_backslash_escapes_only_where_the_session_says_so():
+    statement = r"ALTER TABLE t ADD a varchar(9) DEFAULT '\', DROP b, ADD c int COMMENT 'x\'"
+    with pytest.raises(UnreadableStatementError):
+        parse_ddl(statement, "d")
+    ddl = parse_ddl(statement, "d", backslash_escapes=False)
+    assert ddl is not None
+    assert [type(clause) for clause in ddl.clauses] == [ColumnAdded, ColumnDropped, ColumnAdded]
 
 
 def test_added_column_keeps_place_and_default():

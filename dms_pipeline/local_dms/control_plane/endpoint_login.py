@@ -30,6 +30,14 @@ def connection_settings(endpoint: Endpoint, read_secret: SecretReader) -> dict[s
     return {**settings, "dbname": given.get("DatabaseName") or "postgres"}
 
 
+def capture_settings(endpoint: Endpoint) -> dict[str, Any]:
+    """What a source endpoint's extra connection attributes, ``name=value;...``, ask of a task."""
+    text = endpoint.parameters.get("ExtraConnectionAttributes") or ""
+    pairs = (part.partition("=") for part in text.split(";"))
+    given = {name.strip().lower(): value.strip().lower() for name, _, value in pairs}
+    return {"skip_partition_ddl": given.get("skiptablesuspensionforpartitionddl") == "true"}
+
+
 def _from_secret(text: str, secret_id: str) -> dict[str, Any]:
     try:
         secret = json.loads(text)

@@ -12,7 +12,11 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader, connection_settings
+from dms_pipeline.local_dms.control_plane.endpoint_login import (
+    SecretReader,
+    capture_settings,
+    connection_settings,
+)
 from dms_pipeline.local_dms.control_plane.lifecycle import Life, Phase
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import Endpoint, ReplicationTask, TaskRun
@@ -124,7 +128,7 @@ class TaskExecution:
             "task_id": task.resource_id,
             "task_name": task.identifier,
             "migration_type": task.migration_type,
-            "source": connection_settings(source, self._read_secret),
+            "source": connection_settings(source, self._read_secret) | capture_settings(source),
             "target": connection_settings(target, self._read_secret),
             "table_mappings": json.loads(task.table_mappings),
             "task_settings": json.loads(task.settings),

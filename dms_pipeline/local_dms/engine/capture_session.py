@@ -6,6 +6,7 @@ from typing import Any
 from pymysql.connections import Connection
 
 from dms_pipeline.binlog.connection import ConnectionSettings
+from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.local_dms.engine.change_applier import ChangeApplier
 from dms_pipeline.local_dms.engine.change_capture import ChangeCapture
@@ -13,6 +14,7 @@ from dms_pipeline.local_dms.engine.change_log import ChangeLog
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.ddl_replication import DdlReplication
+from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.model import StopReason
 from dms_pipeline.local_dms.engine.reporter import Reporter
@@ -30,7 +32,10 @@ _LOG_SHARE = 8
 
 
 class CaptureSession:
-    """Used once; after an error a new one goes on from the stored checkpoint."""
+    """Used once, first ``prepare``, then ``run``.
+
+    After an error a new one goes on from the stored checkpoint.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class CaptureSession:
         control: ControlTables,
         statistics: TableStatistics,
         reporter: Reporter,
+        records: DefinitionRecords,
     ) -> None:
         self._source_settings = settings
         self._target = target
@@ -51,21 +57,30 @@ class CaptureSession:
         self._statistics = statistics
         self._reporter = reporter
         self._control = control
+        self._records = records
         self._history = SchemaHistory(settings, catalogue.rules.selects)
         self._errors = ErrorHandler(target, task_settings.policies, control)
         self._applier = ChangeApplier(target, state=state, control=control, errors=self._errors)
 
+    def prepare(self, source: "Connection[Any]", position: BinlogPosition) -> None:
+        """Learn what the tables were at the position where capture begins, now or in a later run.
+
+        The checkpoint of the run before must still be there.
+        """
+        self._records.create()
+        noted = self._records.known_at(position)
+        self._history.read_ahead(source, position, self._catalogue.plans)
+        self._catalogue.go_back_to(self._history, position, noted)
+        self._records.take_over(position, self._catalogue.known_tables())
+
     def run(
         self,
-        source: "Connection[Any]",
         *,
         start: CaptureStart,
         checkpoint: Checkpoint,
         stop: StopCondition,
         stop_requested: Callable[[], bool],
     ) -> StopReason:
-        self._history.read_ahead(source, start.position, self._catalogue.plans)
-        self._catalogue.go_back_to(self._history, start.position, self._target)
         for table in self._statistics.suspended():
             self._errors.state.suspended[table] = "suspended in an earlier run"
         self._reporter.statistics(self._statistics, now=True)
@@ -106,6 +121,7 @@ class CaptureSession:
             catalogue=self._catalogue,
             history=self._history,
             applier=self._applier,
+            records=self._records,
             statistics=self._statistics,
             settings=self._settings,
             connect_source=self._source_settings.connect,

@@ -285,7 +285,9 @@ class ChangeCapture:
 
     def _definition(self, event: QueryEvent, *, applies: bool = True) -> None:
         try:
-            ddl = parse_ddl(event.statement, event.schema)
+            ddl = parse_ddl(
+                event.statement, event.schema, backslash_escapes=event.backslash_escapes
+            )
         except UnreadableStatementError as error:
             table = mentions(event.statement, self._catalogue.plans)
             if table is not None:

@@ -1,52 +1,117 @@
 """Which conversions of a column's values PostgreSQL makes as MySQL made them. Pure."""
 
 from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
-_TEXTS = frozenset({
-    "char", "varchar", "tinytext", "text", "mediumtext", "longtext", "enum", "set",
-})  # fmt: skip
+_STRINGS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
+_TEXTS = _STRINGS | {"enum", "set"}
 _BYTES = frozenset({"varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 _EXACT = _INTEGERS | {"decimal"}
+_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+_COUNTED_IN_BYTES = frozenset({"tinytext", "text", "mediumtext", "longtext"})
+_UNICODE = frozenset({"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"})
 _MOMENTS = (frozenset({"datetime"}), frozenset({"timestamp"}))
 _ASSUMED: dict[str, frozenset[str]] = {
     "smallint": _EXACT, "integer": _EXACT, "bigint": _EXACT, "numeric": _EXACT,
-    "character varying": _TEXTS, "text": _TEXTS, "bytea": _BYTES,
+    "character varying": _STRINGS, "text": _STRINGS, "bytea": _BYTES,
     "timestamp without time zone": frozenset({"datetime", "timestamp"}),
     "date": frozenset({"date"}), "boolean": frozenset({"bit"}),
 }  # fmt: skip
 """What a column of the target was on the source, as far as its type tells."""
 
 
-def conversion(before: Column | None, after: Column, target_type: str) -> str | None:
+def conversion(
+    before: Column | None, after: Column, target_type: str, *, is_strict: bool
+) -> str | None:
     """The SQL around the column's name, ``{}``; None if the outcome cannot be promised.
 
     Args:
         before: None if only the target's type says what the column was.
         after: the new definition.
         target_type: of the target's column as it is.
+        is_strict: whether the source refuses to convert values that do not fit. Else it cuts them
+            off, or takes the nearest value there is.
     """
     if before is None:
-        return _convert(after) if after.data_type in _ASSUMED.get(target_type, ()) else None
-    if before.column_type == after.column_type and before.data_type == after.data_type:
+        known = after.data_type in _ASSUMED.get(target_type, ())
+        return _convert(after) if known and is_strict else None
+    if before.column_type == after.column_type and before.charset == after.charset:
         return "{}"
+    if not _keeps(before, after) or not (is_strict or _holds(after, before)):
+        return None
+    if before.data_type in _INTEGERS and after.data_type in _TEXTS:
+        return "{}::text"
+    return _ordered(after) if after.data_type == "set" else _convert(after)
+
+
+def _ordered(column: Column) -> str:
+    """The labels of a SET are shown in the order of its definition."""
+    cases = []
+    for label in parse_labels(column.column_type):
+        text = "'" + label.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
+        cases.append(f"CASE WHEN {text} = ANY(string_to_array({{0}}, ',')) THEN {text} END")
+    return f"CASE WHEN {{0}} IS NOT NULL THEN concat_ws(',', {', '.join(cases)}) END"
+
+
+def _keeps(before: Column, after: Column) -> bool:
+    """Whether values that fit mean the same in both types, and PostgreSQL rounds as MySQL does."""
     one, other = before.data_type, after.data_type
-    same = one == other
-    keeps = (
+    if "zerofill" in before.column_type and other in _TEXTS:
+        return False
+    if after.fraction_digits < before.fraction_digits or "(" in _precise(after):
+        # Servers and modes differ in whether they round.
+        return False
+    if other in ("enum", "set"):
+        # Labels of a text would be found by the collation, so that 'A' may become 'a'.
+        labels = parse_labels(after.column_type)
+        return one == other and set(labels) >= set(parse_labels(before.column_type))
+    return (
         (one in _EXACT and other in _EXACT - {"year"})
         or (one in _TEXTS and other in _TEXTS)
         or (one in _INTEGERS - {"year"} and other in _TEXTS - {"enum", "set"})
         or (one in _BYTES | {"binary"} and other in _BYTES)
         or any(one in group and other in group for group in _MOMENTS)
         or (one == "date" and other == "datetime")
-        or (same and one in ("float", "double", "date", "year"))
+        or (one == other and one in ("float", "double", "date", "year"))
     )
-    zerofill = "zerofill" in before.column_type
-    if not keeps or (zerofill and other in _TEXTS):
-        return None
-    if one in _INTEGERS and other in _TEXTS:
-        return "{}::text"
-    return _convert(after)
+
+
+def _precise(column: Column) -> str:
+    return column.column_type if column.data_type in ("float", "double") else ""
+
+
+def _holds(after: Column, before: Column) -> bool:
+    """Whether every value of the one type fits into the other."""
+    one, other = before.data_type, after.data_type
+    if one in _EXACT:
+        low, high, scale = _range(before)
+        if other in _TEXTS:
+            return (after.char_length or 0) >= max(len(str(low)), len(str(high)))
+        lowest, highest, places = _range(after)
+        return lowest <= low and high <= highest and places >= scale
+    if one in _TEXTS and other not in ("enum", "set"):
+        fits = (after.char_length or 0) >= (before.char_length or 0)
+        if other in _COUNTED_IN_BYTES:
+            fits = (after.octet_length or 0) >= 4 * (before.char_length or 0)
+        return fits and (after.charset == before.charset or after.charset in _UNICODE)
+    if one in _BYTES | {"binary"}:
+        return (after.octet_length or 0) >= (before.octet_length or 0)
+    return not ("unsigned" in after.column_type and "unsigned" not in before.column_type)
+
+
+def _range(column: Column) -> tuple[int, int, int]:
+    """The whole numbers that a type can hold, and its decimal places."""
+    if column.data_type == "decimal":
+        scale = column.scale or 0
+        limit = 10 ** ((column.precision or 0) - scale) - 1
+        return (0 if column.is_unsigned else -limit), limit, scale
+    if column.data_type == "year":
+        return 0, 2155, 0
+    bits = _BITS[column.data_type]
+    if column.is_unsigned:
+        return 0, (1 << bits) - 1, 0
+    return -(1 << bits - 1), (1 << bits - 1) - 1, 0
 
 
 def _convert(after: Column) -> str:

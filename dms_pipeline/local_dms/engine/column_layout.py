@@ -1,7 +1,8 @@
 """Which columns a table had, in which order, before and after an ALTER TABLE. Pure.
 
 The log names no columns, so the layout of a row is the one valid where the row was written. It is
-found by walking from a known layout along the statements between, in either direction.
+found by walking from a known layout along the statements between, in either direction. The clauses
+of one statement all speak of the table as it was before it: two columns may exchange their names.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,86 +23,81 @@ class UnknownLayoutError(Exception):
     """The statements do not tell; the text says which clause is to blame."""
 
 
-def after(layout: Layout, clauses: Iterable[AlterClause]) -> Layout:
+def after(layout: Layout, clauses: Sequence[AlterClause]) -> Layout:
     """The columns behind a statement."""
-    names = list(layout)
+    changes = _changes(clauses)
+    _check(layout, clauses)
+    names: list[str] = []
+    for name in layout:
+        change = changes.get(name.lower())
+        if change is not None and change.place is None:
+            names.append(change.new)
+        elif change is None and not _is_dropped(name, clauses):
+            names.append(name)
     for clause in clauses:
         if isinstance(clause, ColumnAdded):
-            if not (clause.if_not_exists and _find(names, clause.name) is not None):
+            if not (clause.if_not_exists and _find(layout, clause.name) is not None):
                 _insert(names, clause.name, clause.place)
-        elif isinstance(clause, ColumnDropped):
-            place = _find(names, clause.name)
-            if place is not None:
-                del names[place]
-        elif isinstance(clause, ColumnChanged):
-            _change(names, clause)
-        elif isinstance(clause, UnknownClause):
-            raise UnknownLayoutError(f"clause {clause.text!r}")
+        elif (
+            isinstance(clause, ColumnChanged)
+            and clause.place is not None
+            and _find(layout, clause.old) is not None
+        ):
+            _insert(names, clause.new, clause.place)
     return tuple(names)
 
 
 def before(layout: Layout, clauses: Sequence[AlterClause]) -> Layout:
     """The columns before a statement, if it did not remove or move any."""
-    names = list(layout)
-    for clause in reversed(clauses):
+    changes = {c.new.lower(): c for c in clauses if isinstance(c, ColumnChanged)}
+    added = {c.name.lower() for c in clauses if isinstance(c, ColumnAdded)}
+    for clause in clauses:
+        if isinstance(clause, ColumnDropped):
+            raise UnknownLayoutError(f"DROP COLUMN {clause.name}")
+        if isinstance(clause, UnknownClause):
+            raise UnknownLayoutError(f"clause {clause.text!r}")
         if isinstance(clause, ColumnAdded):
             if clause.if_not_exists:
                 raise UnknownLayoutError(f"ADD COLUMN IF NOT EXISTS {clause.name}")
-            place = _find(names, clause.name)
-            if place is None:
+            if _find(layout, clause.name) is None:
                 raise UnknownLayoutError(f"column {clause.name} is added and not there")
-            del names[place]
-        elif isinstance(clause, ColumnDropped):
-            raise UnknownLayoutError(f"DROP COLUMN {clause.name}")
-        elif isinstance(clause, ColumnChanged):
+        if isinstance(clause, ColumnChanged):
             if clause.place is not None:
                 raise UnknownLayoutError(f"column {clause.old} moved")
-            place = _find(names, clause.new)
-            if place is None:
+            if clause.if_exists or _find(layout, clause.new) is None:
                 raise UnknownLayoutError(f"column {clause.new} is changed and not there")
-            names[place] = clause.old
-        elif isinstance(clause, UnknownClause):
-            raise UnknownLayoutError(f"clause {clause.text!r}")
-    return tuple(names)
-
-
-def names_before(names: Iterable[str], clauses: Sequence[AlterClause]) -> set[str]:
-    """The columns before a statement in no order, also where it removed or moved some."""
-    known = list(names)
-    for clause in reversed(clauses):
-        if isinstance(clause, ColumnDropped):
-            known.append(clause.name)
-        elif isinstance(clause, ColumnChanged):
-            place = _find(known, clause.new)
-            if place is None:
-                raise UnknownLayoutError(f"column {clause.new} is changed and not there")
-            known[place] = clause.old
-        else:
-            known = list(before(tuple(known), [clause]))
-    return set(known)
+    kept = [name for name in layout if name.lower() not in added]
+    return tuple(changes[name.lower()].old if name.lower() in changes else name for name in kept)
 
 
 def later_name(name: str, clauses: Iterable[AlterClause]) -> str | None:
-    """What a column is called behind these clauses; None if it is dropped by one."""
-    current: str | None = name
+    """What a column is called behind a statement; None if the statement drops it."""
     for clause in clauses:
-        if current is None:
+        if isinstance(clause, ColumnDropped) and same_name(clause.name, name):
             return None
-        if isinstance(clause, ColumnDropped) and same_name(clause.name, current):
-            current = None
-        elif isinstance(clause, ColumnChanged) and same_name(clause.old, current):
-            current = clause.new
-    return current
+        if isinstance(clause, ColumnChanged) and same_name(clause.old, name):
+            return clause.new
+    return name
 
 
-def is_retyped(name: str, clauses: Iterable[AlterClause]) -> bool:
-    """Whether a clause gives the column, or whatever it is called by then, a new definition."""
+def earlier_name(name: str, clauses: Iterable[AlterClause], layout: Layout) -> str | None:
+    """What a column was called before a statement, in ``layout``; None if it was added by it."""
+    for clause in clauses:
+        if isinstance(clause, ColumnAdded) and same_name(clause.name, name):
+            if clause.if_not_exists and _find(layout, name) is not None:
+                continue
+            return None
+        if isinstance(clause, ColumnChanged) and same_name(clause.new, name):
+            return clause.old
+    return name
+
+
+def new_definition(name: str, clauses: Iterable[AlterClause]) -> str | None:
+    """The definition that a statement gives the column of that name before it; None if none."""
     for clause in clauses:
         if isinstance(clause, ColumnChanged) and same_name(clause.old, name):
-            if not clause.keeps_type:
-                return True
-            name = clause.new
-    return False
+            return None if clause.keeps_type else clause.definition
+    return None
 
 
 def same_name(one: str, other: str) -> bool:
@@ -109,7 +105,24 @@ def same_name(one: str, other: str) -> bool:
     return one.lower() == other.lower()
 
 
-def _find(names: list[str], name: str) -> int | None:
+def _changes(clauses: Iterable[AlterClause]) -> dict[str, ColumnChanged]:
+    return {c.old.lower(): c for c in clauses if isinstance(c, ColumnChanged)}
+
+
+def _check(layout: Layout, clauses: Iterable[AlterClause]) -> None:
+    for clause in clauses:
+        if isinstance(clause, UnknownClause):
+            raise UnknownLayoutError(f"clause {clause.text!r}")
+    for change in _changes(clauses).values():
+        if not change.if_exists and _find(layout, change.old) is None:
+            raise UnknownLayoutError(f"column {change.old} is changed and not known")
+
+
+def _is_dropped(name: str, clauses: Iterable[AlterClause]) -> bool:
+    return any(isinstance(c, ColumnDropped) and same_name(c.name, name) for c in clauses)
+
+
+def _find(names: Sequence[str], name: str) -> int | None:
     for place, known in enumerate(names):
         if same_name(known, name):
             return place
@@ -126,14 +139,3 @@ def _insert(names: list[str], name: str, place: str | None) -> None:
         if before_it is None:
             raise UnknownLayoutError(f"column {place}, which {name} is placed after, is not known")
         names.insert(before_it + 1, name)
-
-
-def _change(names: list[str], clause: ColumnChanged) -> None:
-    place = _find(names, clause.old)
-    if place is None:
-        raise UnknownLayoutError(f"column {clause.old} is changed and not known")
-    if clause.place is None:
-        names[place] = clause.new
-        return
-    del names[place]
-    _insert(names, clause.new, clause.place)

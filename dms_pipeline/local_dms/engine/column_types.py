@@ -5,10 +5,11 @@ exchanged show only if their types differ, but what does show is refused here.
 """
 
 from dms_pipeline.binlog.row_decoder import PRE_56_TEMPORAL_TYPES
-from dms_pipeline.binlog.table_metadata import TableMetadata
+from dms_pipeline.binlog.table_metadata import ColumnMetadata, TableMetadata
 from dms_pipeline.local_dms.engine.column_layout import same_name
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.schema_history import PastTable
+from dms_pipeline.local_dms.engine.past_table import PastTable
+from dms_pipeline.local_dms.engine.type_mapping.charsets import charset_of, same_charset
 from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
 
 _TEXT = frozenset({15, 140, 141, 249, 250, 251, 252, 253, 254})
@@ -25,8 +26,12 @@ _CODES: dict[str, frozenset[int]] = {
     "enum": _STRING, "set": _STRING,
 }  # fmt: skip
 _INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
-_SIGNED_TARGETS = {2: "smallint", 9: "integer", 3: "integer"}
-"""What the target has for a signed integer of a type in the log; wider if it is unsigned."""
+_CHARACTERS = ("char", "varchar", "tinytext", "text", "mediumtext", "longtext")
+_BINARIES = ("varbinary", "tinyblob", "blob", "mediumblob", "longblob")
+_SELF_DESCRIBING = ("decimal", "float", "double", "year", "date", "datetime", "timestamp", "time")
+"""Types whose codes and formats in the log say all that reading a value needs."""
+_FIXED_LENGTH = 254
+_NOTHING = ColumnMetadata()
 _SAME_DECODING = (frozenset({1, 2, 3, 8, 9}), _TEXT - _STRING)
 """Types whose values mean the same when the column is widened or narrowed within the group."""
 
@@ -49,13 +54,15 @@ def misfit(table: PastTable, types: bytes, metadata: TableMetadata | None) -> st
     for place, (column, code) in enumerate(zip(columns, types, strict=False)):
         if column.name in table.dropped_later:
             continue
-        if column.name in table.retyped_later and (
-            wrong := _unsure(column, code, metadata, place, table.target_types.get(column.name))
-        ):
-            return wrong
-        if not _fits(column, code, retyped=column.name in table.retyped_later):
+        known = _NOTHING if metadata is None else metadata.columns[place]
+        is_uncertain = column.name in table.uncertain
+        if column.name in table.unknown:
+            return f"what column {column.name} was when they were written is not known"
+        if is_uncertain and not _is_told(column, code, known):
+            return f"column {column.name} got the definition {column.column_type} only later"
+        if not _fits(column, code, retyped=is_uncertain):
             return f"column {column.name} is known as {column.column_type}, which they do not hold"
-        if metadata is not None and (wrong := _contradiction(column, metadata, place)):
+        if wrong := _contradiction(column, known, place):
             return wrong
     return None
 
@@ -74,39 +81,35 @@ def _fits(column: Column, code: int, *, retyped: bool) -> bool:
     return any(code in group and expected & group for group in _SAME_DECODING)
 
 
-def _unsure(
-    column: Column,
-    code: int,
-    metadata: TableMetadata | None,
-    place: int,
-    target_type: str | None,
-) -> str | None:
-    """Why the values of a column that got a new definition later may mean something else."""
-    problem = f"column {column.name} got the definition {column.column_type} only later"
-    members = None if metadata is None else metadata.columns[place].members
-    unsigned = None if metadata is None else metadata.columns[place].unsigned
-    if column.data_type in ("bit", "binary"):
-        return problem
-    if column.data_type in ("enum", "set"):
+def _is_told(column: Column, code: int, known: ColumnMetadata) -> bool:
+    """Whether the log says enough to read values of a column by a later definition."""
+    kind = column.data_type
+    if kind in _INTEGERS:
+        # The width matters only for what is added to a negative number to make it unsigned.
+        widened = code != min(_CODES[kind]) and (column.is_unsigned or known.unsigned)
+        return known.unsigned is not None and not widened
+    if kind in ("enum", "set"):
         now = tuple(label.encode() for label in parse_labels(column.column_type))
-        return None if members == now else problem
-    if column.data_type not in _INTEGERS:
-        return None
-    if code != min(_CODES[column.data_type]) and (column.is_unsigned or unsigned):
-        return problem
-    if unsigned is not None or code in (1, 8):
-        return None
-    is_signed = target_type == _SIGNED_TARGETS[code]
-    return problem if is_signed == column.is_unsigned else None
+        return known.members == now
+    if kind in _CHARACTERS:
+        charset = charset_of(known.collation)
+        return charset is not None and same_charset(charset, column.charset or "binary")
+    if kind in _BINARIES:
+        # A BINARY is written without the zero bytes at its end, which depend on its length.
+        return charset_of(known.collation) == "binary" and code != _FIXED_LENGTH
+    return kind in _SELF_DESCRIBING
 
 
-def _contradiction(column: Column, metadata: TableMetadata, place: int) -> str | None:
-    known = metadata.columns[place]
+def _contradiction(column: Column, known: ColumnMetadata, place: int) -> str | None:
     if known.name is not None and not same_name(known.name, column.name):
         return f"column {place + 1} is {known.name} in them, and is known as {column.name}"
-    is_integer = column.data_type in _INTEGERS and known.unsigned is not None
-    if is_integer and known.unsigned != column.is_unsigned:
-        return f"column {column.name} is known as {column.column_type}, and they have another sign"
+    problem = f"column {column.name} is known as {column.column_type}, and they have another"
+    if column.data_type in _INTEGERS and known.unsigned not in (None, column.is_unsigned):
+        return f"{problem} sign"
+    if column.data_type in (*_CHARACTERS, *_BINARIES, "binary"):
+        charset = charset_of(known.collation)
+        if charset is not None and not same_charset(charset, column.charset or "binary"):
+            return f"{problem} character set, {charset}"
     return None
 
 

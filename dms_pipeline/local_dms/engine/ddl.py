@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 from typing import Literal
 
 import sqlglot
@@ -11,8 +12,10 @@ from sqlglot.errors import SqlglotError
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.ddl_clauses import (
     AlterClause,
+    PartitionsChanged,
     Renamed,
     read_clauses,
+    read_columns,
 )
 from dms_pipeline.local_dms.engine.sql_words import (
     UnreadableStatementError,
@@ -24,8 +27,12 @@ from dms_pipeline.local_dms.engine.sql_words import (
 
 DdlKind = Literal["create", "alter", "drop", "rename", "truncate", "drop_schema"]
 
-_FIRST_WORDS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE"})
+_FIRST_WORDS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "SET"})
+_OBJECTS = frozenset({"TABLE", "TABLES", "DATABASE", "SCHEMA", "TRUNCATE", "STATEMENT"})
 _ROW_CHANGES = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH"})
+_COMMENTS = ("/", "-", "#")
+_SIGNS = (*_COMMENTS, "'", '"', "`", "(", "=", ";")
+_HEAD_CHARACTERS = 200
 _SHOWN_CHARACTERS = 200
 
 
@@ -39,9 +46,13 @@ class DdlStatement:
     kind: DdlKind
     tables: tuple[TableId, ...]
     clauses: tuple[AlterClause, ...] = ()
+    created: tuple[AlterClause, ...] = ()
+    """The columns and the key of ``create``; nothing where it takes them from elsewhere."""
     replaces: bool = False
     """CREATE OR REPLACE: a table of that name is dropped before."""
     if_not_exists: bool = False
+    ignores_errors: bool = False
+    """ALTER IGNORE: rows that do not fit are changed or removed."""
     text: str = field(default="", repr=False, compare=False)
 
     @property
@@ -49,15 +60,21 @@ class DdlStatement:
         return " ".join(self.text.split())[:_SHOWN_CHARACTERS]
 
 
-def parse_ddl(statement: str, default_schema: str) -> DdlStatement | None:
+def parse_ddl(
+    statement: str, default_schema: str, *, backslash_escapes: bool = True
+) -> DdlStatement | None:
     """The statement, if it is one that can matter to a table.
 
     Raises:
         UnreadableStatementError: it begins like one, but its words cannot be told apart.
     """
-    if not _may_begin_with(statement, _FIRST_WORDS):
+    if not _may_begin_with(statement, _FIRST_WORDS) or _is_about_something_else(statement):
         return None
-    reader = WordReader(read_words(statement))
+    reader = WordReader(read_words(statement, backslash_escapes=backslash_escapes))
+    # MariaDB: variables for the time of one statement.
+    if reader.accept("SET", "STATEMENT"):
+        while not (reader.at_end or reader.accept("FOR")):
+            reader.name()
     parsed = _parse(reader, default_schema)
     if parsed is None:
         return None
@@ -78,14 +95,19 @@ def _parse(reader: WordReader, schema: str) -> DdlStatement | None:
         replaces = reader.accept("OR", "REPLACE")
         if reader.accept("TABLE"):
             optional = reader.accept("IF", "NOT", "EXISTS")
+            table = _table(reader, schema)
             return DdlStatement(
-                "create", (_table(reader, schema),), replaces=replaces, if_not_exists=optional
+                "create",
+                (table,),
+                created=tuple(read_columns(reader.rest)),
+                replaces=replaces,
+                if_not_exists=optional,
             )
     return None
 
 
 def _alter(reader: WordReader, schema: str) -> DdlStatement | None:
-    reader.accept_any("ONLINE", "IGNORE")
+    ignores_errors = "IGNORE" in reader.accept_any("ONLINE", "IGNORE")
     if not reader.accept("TABLE"):
         return None
     reader.accept("IF", "EXISTS")
@@ -94,7 +116,7 @@ def _alter(reader: WordReader, schema: str) -> DdlStatement | None:
         reader.name()
     reader.accept("NOWAIT")
     clauses = tuple(read_clauses(reader.rest))
-    return DdlStatement("alter", (table,), clauses)
+    return DdlStatement("alter", (table,), clauses, ignores_errors=ignores_errors)
 
 
 def _drop(reader: WordReader, schema: str) -> DdlStatement | None:
@@ -131,6 +153,15 @@ def _table(reader: WordReader, schema: str) -> TableId:
 
 def table_of(name: tuple[str, ...], default_schema: str) -> TableId:
     return TableId(name[-2] if len(name) > 1 else default_schema, name[-1])
+
+
+def exchanged_with(ddl: DdlStatement) -> list[TableId]:
+    """Tables that partitions of the statement's table go to or come from."""
+    return [
+        table_of(clause.other, ddl.tables[0].schema)
+        for clause in ddl.clauses
+        if isinstance(clause, PartitionsChanged) and clause.other is not None
+    ]
 
 
 def renamed_to(ddl: DdlStatement) -> TableId | None:
@@ -187,6 +218,20 @@ def _all_names(words: list[Word], schema: str) -> list[TableId]:
         if dot.keyword == "."
     ]
     return names
+
+
+def _is_about_something_else(statement: str) -> bool:
+    """Whether the plain words it begins with are enough to tell that it defines no table.
+
+    So bodies of routines and texts of accounts need not be read, and cannot be unreadable.
+    """
+    head = statement[:_HEAD_CHARACTERS].upper()
+    for sign in _SIGNS:
+        head = head.replace(sign, f" {sign} ")
+    words = head.split()
+    plain = list(takewhile(str.isalpha, words))
+    ends_in_comment = len(plain) < len(words) and words[len(plain)] in _COMMENTS
+    return len(plain) > 1 and not ends_in_comment and _OBJECTS.isdisjoint(plain)
 
 
 def _may_begin_with(statement: str, first_words: frozenset[str]) -> bool:

@@ -5,25 +5,26 @@ value the source gave them. A conversion of which that cannot be promised is ref
 needs a full load then. Raises LoadError or psycopg.Error; the caller's transaction is void then.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from psycopg import sql
 
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.column_conversions import conversion
 from dms_pipeline.local_dms.engine.column_defaults import default_field
-from dms_pipeline.local_dms.engine.column_layout import same_name
+from dms_pipeline.local_dms.engine.column_layout import earlier_name, later_name, same_name
 from dms_pipeline.local_dms.engine.ddl_clauses import (
-    AlterClause,
     CharsetConverted,
     ColumnAdded,
     ColumnChanged,
-    ColumnDropped,
     KeyChanged,
 )
+from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable
 from dms_pipeline.local_dms.engine.row_applier import unescape
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
-from dms_pipeline.local_dms.engine.target_columns import TargetColumns
+from dms_pipeline.local_dms.engine.target_columns import read_target_columns
 from dms_pipeline.local_dms.engine.target_tables import (
     TargetConnection,
     add_primary_key,
@@ -32,42 +33,46 @@ from dms_pipeline.local_dms.engine.target_tables import (
     table_exists,
 )
 
+_RENAMED = "local_dms_renamed_"
 
-def alter_target(
-    target: TargetConnection,
-    old: TablePlan,
-    new: TablePlan,
-    clauses: Iterable[AlterClause],
-    *,
-    timestamp: int,
-    uncertain: frozenset[str] = frozenset(),
-) -> None:
-    """Carry out the clauses of one ALTER TABLE.
 
-    Args:
-        target: in a transaction.
-        old: the table before the statement, ``new`` behind it.
-        new: see ``old``.
-        clauses: in their order.
-        timestamp: when the statement ran.
-        uncertain: columns whose definition in ``old`` is only assumed.
+@dataclass(frozen=True, slots=True)
+class TableChange:
+    """One ALTER TABLE.
+
+    Attributes:
+        before: the table before the statement, as far as it is known; ``old`` is its plan.
+        new: the plan behind it.
+        clauses: the statement's.
+        timestamp: when it ran.
+        is_strict: whether the source refused what would have changed values.
+        target_name: what a column is called on the target that is in no plan.
     """
+
+    before: PastTable
+    old: TablePlan
+    new: TablePlan
+    clauses: Clauses
+    timestamp: int
+    is_strict: bool
+    target_name: Callable[[str], str | None]
+
+
+def alter_target(target: TargetConnection, change: TableChange) -> None:
+    """Make the target table follow; ``target`` is in a transaction."""
+    old, new = change.old, change.new
     if new.key != old.key or _names_of_key(old) != _names_of_key(new):
         _drop_primary_key(target, old)
-    columns = dict(_by_name(old))
-    for clause in clauses:
+    _drop_and_rename(target, change)
+    for clause in change.clauses:
         if isinstance(clause, ColumnAdded):
-            _add(target, new, clause, timestamp)
-        elif isinstance(clause, ColumnDropped):
-            dropped = columns.get(clause.name.lower())
-            if dropped is not None:
-                _execute(target, old, "DROP COLUMN IF EXISTS {}", dropped.target_name)
-        elif isinstance(clause, ColumnChanged):
-            _change(target, old, new, clause, certain=clause.old not in uncertain)
+            _add(target, change, clause)
+    for clause in change.clauses:
+        if isinstance(clause, ColumnChanged) and not clause.keeps_type:
+            _change(target, change, clause)
         elif isinstance(clause, CharsetConverted):
-            _retype_text(target, old, new)
-    TargetColumns.keep_order(target, new)
-    changed_key = any(isinstance(clause, KeyChanged) for clause in clauses)
+            _retype_text(target, change)
+    changed_key = any(isinstance(clause, KeyChanged) for clause in change.clauses)
     if new.key and (changed_key or new.key != old.key):
         _drop_primary_key(target, new)
         add_primary_key(target, new)
@@ -89,14 +94,43 @@ def create_on_target(target: TargetConnection, plan: TablePlan) -> None:
             f"it was created on the source, and target table {plan.target_schema}."
             f"{plan.target_table} already has rows; run a full load of the table"
         )
-    missing = set(TargetColumns.read(target, plan).types) ^ {c.target_name for c in plan.columns}
+    missing = set(read_target_columns(target, plan)) ^ {c.target_name for c in plan.columns}
     if missing:
         target.execute(sql.SQL("DROP TABLE {}").format(qualified(plan)))
         create_table(target, plan)
         add_primary_key(target, plan)
 
 
-def _add(target: TargetConnection, new: TablePlan, clause: ColumnAdded, timestamp: int) -> None:
+def _drop_and_rename(target: TargetConnection, change: TableChange) -> None:
+    """All at once, because columns may exchange their names."""
+    known = read_target_columns(target, change.old)
+    olds, news = _by_name(change.old), _by_name(change.new)
+
+    def named(plan: dict[str, PlannedColumn], column: str) -> str | None:
+        planned = plan.get(column.lower())
+        return change.target_name(column) if planned is None else planned.target_name
+
+    renames = []
+    for column in change.before.layout:
+        name, later = named(olds, column), later_name(column, change.clauses)
+        new_name = None if later is None else named(news, later)
+        if name not in known:
+            continue
+        if new_name is None:
+            _execute(target, change.old, "DROP COLUMN {}", name)
+        elif new_name != name:
+            renames.append((name, new_name))
+    taken = {name for name, _ in renames}
+    for place, (name, new_name) in enumerate(renames):
+        if new_name in taken:
+            renames[place] = (f"{_RENAMED}{place}", new_name)
+            _execute(target, change.old, "RENAME COLUMN {} TO {}", name, renames[place][0])
+    for name, new_name in renames:
+        _execute(target, change.old, "RENAME COLUMN {} TO {}", name, new_name)
+
+
+def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> None:
+    new = change.new
     column = _by_name(new).get(clause.name.lower())
     if column is None:
         # Left out by a rule, or dropped again by a later statement.
@@ -107,7 +141,7 @@ def _add(target: TargetConnection, new: TablePlan, clause: ColumnAdded, timestam
     if not _has_rows(target, new):
         target.execute(added)
         return
-    field = default_field(column, clause, timestamp)
+    field = default_field(column, clause, change.timestamp)
     if field is None:
         target.execute(added)
         return
@@ -116,59 +150,47 @@ def _add(target: TargetConnection, new: TablePlan, clause: ColumnAdded, timestam
     _execute(target, new, "ALTER COLUMN {} DROP DEFAULT", column.target_name)
 
 
-def _change(
-    target: TargetConnection,
-    old: TablePlan,
-    new: TablePlan,
-    clause: ColumnChanged,
-    *,
-    certain: bool,
-) -> None:
-    before, after = _by_name(old).get(clause.old.lower()), _by_name(new).get(clause.new.lower())
-    if before is None:
+def _change(target: TargetConnection, change: TableChange, clause: ColumnChanged) -> None:
+    after = _by_name(change.new).get(clause.new.lower())
+    if after is None or not any(same_name(name, clause.old) for name in change.before.layout):
         return
-    if after is None:
-        if not any(same_name(c.name, clause.new) for c in new.source.columns):
-            return
-        _execute(target, old, "DROP COLUMN IF EXISTS {}", before.target_name)
-        return
-    if before.target_name != after.target_name:
-        target.execute(
-            sql.SQL("ALTER TABLE {} RENAME COLUMN {} TO {}").format(
-                qualified(old),
-                sql.Identifier(before.target_name),
-                sql.Identifier(after.target_name),
-            )
+    _retype(target, change, _definition(change.before, clause.old), after)
+    if clause.recomputes and _has_rows(target, change.new):
+        raise LoadError(
+            f"the source computes values of column {after.source.name} anew, and what they became"
+            " cannot be told; run a full load of the table"
         )
-    if not clause.keeps_type:
-        _retype(target, new, before if certain else None, after)
 
 
-def _retype_text(target: TargetConnection, old: TablePlan, new: TablePlan) -> None:
-    known = _by_name(old)
-    for column in new.columns:
-        before = known.get(column.source.name.lower())
-        if before is not None and before.mapping.target_type != column.mapping.target_type:
-            _retype(target, new, before, column)
+def _retype_text(target: TargetConnection, change: TableChange) -> None:
+    for column in change.new.columns:
+        earlier = earlier_name(column.source.name, change.clauses, change.before.layout)
+        if earlier is not None and column.source.charset is not None:
+            _retype(target, change, _definition(change.before, earlier), column)
+
+
+def _definition(table: PastTable, name: str) -> Column | None:
+    spelled = next((known for known in table.layout if same_name(known, name)), name)
+    return table.certain(spelled)
 
 
 def _retype(
-    target: TargetConnection, plan: TablePlan, before: PlannedColumn | None, after: PlannedColumn
+    target: TargetConnection, change: TableChange, before: Column | None, after: PlannedColumn
 ) -> None:
-    actual = TargetColumns.read(target, plan).types.get(after.target_name)
+    plan = change.new
+    actual = read_target_columns(target, plan).get(after.target_name)
     if actual is None:
         raise LoadError(f"column {after.target_name} is missing on the target")
-    expression = conversion(None if before is None else before.source, after.source, actual)
-    if expression is None:
-        if not _has_rows(target, plan):
-            expression = "NULL"
-        else:
-            was = "its old type" if before is None else before.source.column_type
+    expression = conversion(before, after.source, actual, is_strict=change.is_strict)
+    if expression is None or _gets_values_for_null(target, change, before, after):
+        if _has_rows(target, plan):
+            was = "its old type" if before is None else before.column_type
             raise LoadError(
                 f"column {after.source.name} was converted by the source from {was} to"
                 f" {after.source.column_type}, and what became of its values cannot be told; run a"
                 " full load of the table"
             )
+        expression = "NULL"
     place = sql.Identifier(after.target_name)
     target.execute(
         sql.SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING ({})::{}").format(
@@ -179,6 +201,18 @@ def _retype(
             sql.SQL(after.mapping.target_type),
         )
     )
+
+
+def _gets_values_for_null(
+    target: TargetConnection, change: TableChange, before: Column | None, after: PlannedColumn
+) -> bool:
+    """A source that is not strict puts zero or nothing in the place of NULL."""
+    if change.is_strict or after.source.is_nullable or (before and not before.is_nullable):
+        return False
+    statement = sql.SQL("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1").format(
+        qualified(change.new), sql.Identifier(after.target_name)
+    )
+    return target.execute(statement).fetchone() is not None
 
 
 def _has_rows(target: TargetConnection, plan: TablePlan) -> bool:
@@ -196,9 +230,9 @@ def _drop_primary_key(target: TargetConnection, plan: TablePlan) -> None:
         _execute(target, plan, "DROP CONSTRAINT {}", name[0])
 
 
-def _execute(target: TargetConnection, plan: TablePlan, action: str, name: str) -> None:
+def _execute(target: TargetConnection, plan: TablePlan, action: str, *names: str) -> None:
     statement = "ALTER TABLE {} " + action
-    target.execute(sql.SQL(statement).format(qualified(plan), sql.Identifier(name)))
+    target.execute(sql.SQL(statement).format(qualified(plan), *map(sql.Identifier, names)))
 
 
 def _by_name(plan: TablePlan) -> dict[str, PlannedColumn]:

@@ -39,6 +39,7 @@ class ColumnAdded:
     not_null: bool = False
     if_not_exists: bool = False
     is_key: bool = False
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +51,18 @@ class ColumnDropped:
 
 @dataclass(frozen=True, slots=True)
 class ColumnChanged:
-    """MODIFY, CHANGE and RENAME COLUMN; ``place`` None leaves it where it is."""
+    """MODIFY, CHANGE and RENAME COLUMN; ``place`` None leaves it where it is.
+
+    ``recomputes`` where the source makes up values: for AUTO_INCREMENT and generated columns.
+    """
 
     old: str
     new: str
     place: str | None = None
     keeps_type: bool = False
+    if_exists: bool = False
+    recomputes: bool = False
+    definition: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +79,13 @@ class CharsetConverted:
 
 @dataclass(frozen=True, slots=True)
 class PartitionsChanged:
-    """Any clause about partitions."""
+    """Any clause about partitions or tablespaces. The rows that it moves are not in the log.
+
+    ``other`` is the table that they come from or go to.
+    """
 
     text: str
+    other: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,9 +124,11 @@ _HARMLESS = frozenset({
     "SECONDARY_ENGINE", "SECONDARY_LOAD", "SECONDARY_UNLOAD", "AUTOEXTEND_SIZE", "NOWAIT", "WAIT",
     ";",
 })  # fmt: skip
+_NAMED_KEY = ["CONSTRAINT", "PRIMARY"]
+_COMPUTED = frozenset({"AS", "GENERATED", "AUTO_INCREMENT", "SERIAL"})
 _PARTITION_VERBS = frozenset({
     "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
-    "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT",
+    "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT",
 })  # fmt: skip
 
 
@@ -124,10 +137,26 @@ def read_clauses(words: list[Word]) -> Iterator[AlterClause]:
     for part in split_at_commas(words):
         reader = WordReader(part)
         # Table options may stand one behind the other without commas.
-        if reader.peek() in _HARMLESS and not _is_index_alteration(part):
+        is_option = len(part) > 1 and part[1].keyword == "=" and reader.peek() != "RENAME"
+        if is_option or (reader.peek() in _HARMLESS and not _is_index_alteration(part)):
             yield from _partitioning_behind(part)
+            if reader.accept("ORDER", "BY"):
+                # Nothing comes behind it but more columns to order by.
+                return
             continue
         yield from _clause(reader, part)
+
+
+def read_columns(words: list[Word]) -> Iterator[AlterClause]:
+    """What CREATE TABLE lists behind the table's name, as if it was added to an empty table.
+
+    Nothing where the columns, or some of them, come from another table or a query.
+    """
+    reader = WordReader(words)
+    is_query = any(word.keyword == "SELECT" for word in words)
+    if reader.accept("(") and reader.peek() != "LIKE" and not is_query:
+        for part in split_at_commas(_parenthesized(reader)):
+            yield from _add(WordReader(part), part)
 
 
 def _is_index_alteration(part: list[Word]) -> bool:
@@ -137,7 +166,7 @@ def _is_index_alteration(part: list[Word]) -> bool:
 def _partitioning_behind(part: list[Word]) -> Iterator[AlterClause]:
     for word, following in pairwise(part):
         if word.keyword == "PARTITION" and following.keyword == "BY":
-            yield PartitionsChanged(_text(part))
+            yield _partitions(part)
 
 
 def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
@@ -157,30 +186,40 @@ def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     elif reader.accept("CONVERT", "TO"):
         yield CharsetConverted()
     elif reader.peek() in _PARTITION_VERBS:
-        yield PartitionsChanged(_text(part))
+        yield _partitions(part)
     else:
         yield UnknownClause(_text(part))
 
 
+def _partitions(part: list[Word]) -> PartitionsChanged:
+    reader = WordReader(part)
+    while not reader.at_end and reader.peek() != "(":
+        if reader.accept("TABLE"):
+            return PartitionsChanged(_text(part), reader.qualified_name())
+        reader.name()
+    return PartitionsChanged(_text(part))
+
+
 def _add(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     if reader.accept("PARTITION"):
-        yield PartitionsChanged(_text(part))
+        yield _partitions(part)
         return
     if reader.accept("PRIMARY", "KEY") or _accept_named_key(reader):
         yield KeyChanged(_parenthesized_names(reader))
         return
-    if reader.peek() in _INDEXES or reader.accept("PERIOD") or reader.accept("SYSTEM"):
+    if reader.peek() in _INDEXES or _accept_versioning(reader) or reader.accept("VECTOR", "INDEX"):
         return
     reader.accept("COLUMN")
     if_not_exists = reader.accept("IF", "NOT", "EXISTS")
     if reader.accept("("):
-        for inner in split_at_commas(reader.rest[:-1]):
-            if inner[0].keyword not in (*_INDEXES, "PRIMARY"):
-                yield _column_added(WordReader(inner), if_not_exists=if_not_exists)
-            elif inner[0].keyword == "PRIMARY":
-                yield KeyChanged(_parenthesized_names(WordReader(inner[2:])))
+        for inner in split_at_commas(_parenthesized(reader)):
+            yield from _add(WordReader(inner), inner)
         return
     yield _column_added(reader, if_not_exists=if_not_exists)
+
+
+def _accept_versioning(reader: WordReader) -> bool:
+    return reader.accept("PERIOD", "FOR") or reader.accept("SYSTEM", "VERSIONING")
 
 
 def _accept_named_key(reader: WordReader) -> bool:
@@ -205,15 +244,16 @@ def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
         not_null="NOT" in keywords and "NULL" in keywords[keywords.index("NOT") :],
         if_not_exists=if_not_exists,
         is_key="PRIMARY" in keywords,
+        definition=_text(definition),
     )
 
 
 def _drop(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     if reader.accept("PARTITION"):
-        yield PartitionsChanged(_text(part))
-    elif reader.accept("PRIMARY", "KEY"):
+        yield _partitions(part)
+    elif reader.accept("PRIMARY", "KEY") or [word.text for word in part[1:]] == _NAMED_KEY:
         yield KeyChanged(None)
-    elif reader.peek() not in _INDEXES and not reader.accept("SYSTEM"):
+    elif reader.peek() not in _INDEXES and not _accept_versioning(reader):
         reader.accept("COLUMN")
         reader.accept("IF", "EXISTS")
         yield ColumnDropped(reader.qualified_name()[-1])
@@ -221,26 +261,41 @@ def _drop(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
 
 def _modify(reader: WordReader) -> ColumnChanged:
     reader.accept("COLUMN")
-    reader.accept("IF", "EXISTS")
+    if_exists = reader.accept("IF", "EXISTS")
     name = reader.qualified_name()[-1]
-    return ColumnChanged(name, name, _place(reader.rest))
+    return _column_changed(name, name, reader.rest, if_exists=if_exists)
 
 
 def _change(reader: WordReader) -> ColumnChanged:
     reader.accept("COLUMN")
-    reader.accept("IF", "EXISTS")
+    if_exists = reader.accept("IF", "EXISTS")
     old = reader.qualified_name()[-1]
-    return ColumnChanged(old, reader.name(), _place(reader.rest))
+    new = reader.qualified_name()[-1]
+    return _column_changed(old, new, reader.rest, if_exists=if_exists)
+
+
+def _column_changed(
+    old: str, new: str, definition: list[Word], *, if_exists: bool
+) -> ColumnChanged:
+    return ColumnChanged(
+        old,
+        new,
+        _place(definition),
+        if_exists=if_exists,
+        recomputes=not _COMPUTED.isdisjoint(word.keyword for word in definition),
+        definition=_text(definition),
+    )
 
 
 def _rename(reader: WordReader) -> Iterator[AlterClause]:
     if reader.peek() in ("INDEX", "KEY"):
         return
     if reader.accept("COLUMN"):
-        reader.accept("IF", "EXISTS")
+        if_exists = reader.accept("IF", "EXISTS")
         old = reader.qualified_name()[-1]
         reader.accept("TO")
-        yield ColumnChanged(old, reader.name(), keeps_type=True)
+        new = reader.qualified_name()[-1]
+        yield ColumnChanged(old, new, keeps_type=True, if_exists=if_exists)
         return
     if not reader.accept("TO") and not reader.accept("AS"):
         reader.accept("=")
@@ -259,8 +314,8 @@ def _default(definition: list[Word]) -> DefaultValue | None:
     for place, word in enumerate(definition[:-1]):
         if word.keyword == "DEFAULT":
             return _default_value(definition[place + 1 :])
-        if word.keyword in ("AS", "GENERATED"):
-            return DefaultValue(is_expression=True)
+    if not _COMPUTED.isdisjoint(word.keyword for word in definition):
+        return DefaultValue(is_expression=True)
     return None
 
 
@@ -292,6 +347,11 @@ def _default_value(words: list[Word]) -> DefaultValue:
 def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:
     while not reader.at_end and not reader.accept("("):
         reader.name()
+    return tuple(part[0].text for part in split_at_commas(_parenthesized(reader)))
+
+
+def _parenthesized(reader: WordReader) -> list[Word]:
+    """What stands before the parenthesis that closes the one before the reader."""
     words: list[Word] = []
     depth = 1
     for word in reader.rest:
@@ -299,7 +359,7 @@ def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:
         if depth == 0:
             break
         words.append(word)
-    return tuple(part[0].text for part in split_at_commas(words))
+    return words
 
 
 def _text(part: list[Word]) -> str:

@@ -13,24 +13,23 @@ from pymysql.connections import Connection
 
 from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import DmsPipelineError
-from dms_pipeline.local_dms.engine import column_layout
+from dms_pipeline.errors import DmsPipelineError, LoadError
 from dms_pipeline.local_dms.engine.change_applier import ChangeApplier
 from dms_pipeline.local_dms.engine.column_layout import UnknownLayoutError
-from dms_pipeline.local_dms.engine.ddl import DdlStatement, renamed_to
+from dms_pipeline.local_dms.engine.ddl import DdlStatement, exchanged_with, renamed_to
 from dms_pipeline.local_dms.engine.ddl_applier import (
+    TableChange,
     alter_target,
     create_on_target,
 )
 from dms_pipeline.local_dms.engine.ddl_clauses import PartitionsChanged
-from dms_pipeline.local_dms.engine.schema_history import (
-    PastTable,
-    SchemaHistory,
-    UnknownTableError,
-)
+from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
+from dms_pipeline.local_dms.engine.past_table import carried_on, created
+from dms_pipeline.local_dms.engine.schema_history import SchemaHistory, UnknownTableError
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
+from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
-from dms_pipeline.local_dms.engine.target_columns import TargetColumns
+from dms_pipeline.local_dms.engine.target_columns import read_target_columns
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, truncate_table
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
 
@@ -46,6 +45,7 @@ class DdlReplication:
         catalogue: TableCatalogue,
         history: SchemaHistory,
         applier: ChangeApplier,
+        records: DefinitionRecords,
         statistics: TableStatistics,
         settings: TaskSettings,
         connect_source: Callable[[], "Connection[Any]"],
@@ -53,6 +53,7 @@ class DdlReplication:
         self._catalogue = catalogue
         self._history = history
         self._applier = applier
+        self._records = records
         self._statistics = statistics
         self._settings = settings
         self._connect_source = connect_source
@@ -64,6 +65,7 @@ class DdlReplication:
         if ddl.kind == "alter" and not ddl.clauses:
             return []
         named = dict.fromkeys(ddl.tables)
+        named |= dict.fromkeys(exchanged_with(ddl))
         if (renamed := renamed_to(ddl)) is not None:
             named[renamed] = None
         return [table for table in named if self._catalogue.rules.selects(table)]
@@ -78,7 +80,7 @@ class DdlReplication:
             elif ddl.kind == "create":
                 self._create(table, ddl, event, checkpoint)
             elif ddl.kind == "rename" or renamed_to(ddl) is not None:
-                self._renamed(table, ddl, event)
+                self._renamed(table, ddl, event, checkpoint)
             elif ddl.kind == "alter":
                 self._alter(table, ddl, event, checkpoint)
             else:
@@ -90,17 +92,48 @@ class DdlReplication:
             if ddl.kind not in ("create", "alter") or renamed_to(ddl) is not None:
                 continue
             try:
-                layout = self._catalogue.layout(table)
-                behind = (
-                    column_layout.after(layout, ddl.clauses)
-                    if layout is not None and ddl.kind == "alter"
-                    else None
-                )
-                self._catalogue.replan(table, self._past(table, event, behind))
+                self._replan(table, ddl, event)
             except (UnknownTableError, UnknownLayoutError, DmsPipelineError) as error:
-                self._catalogue.forget(table, str(error))
+                self._forget(table, str(error), event)
+
+    def _replan(self, table: TableId, ddl: DdlStatement, event: QueryEvent) -> TablePlan:
+        """The plan behind a CREATE or ALTER.
+
+        Raises:
+            UnknownTableError: the table cannot be told.
+            UnknownLayoutError: neither can what the statement did to it.
+            DmsPipelineError: it has a type or key that cannot be applied.
+        """
+        if ddl.kind == "create":
+            known = created(table, ddl.created)
+        else:
+            before = self._catalogue.past(table)
+            known = None if before is None else carried_on(before, ddl.clauses)
+        if not self._history.knows(table, event.position):
+            source = self._connect_source()
+            try:
+                self._history.read_ahead(source, event.position, [table])
+            finally:
+                source.close()
+        past = self._history.table_at(
+            table, event.position, known=known, behind=ddl.created or ddl.clauses
+        )
+        plan = self._catalogue.replan(table, past)
+        self._records.note(plan, past, event.position)
+        return plan
+
+    def _forget(self, table: TableId, reason: str, event: QueryEvent) -> None:
+        self._catalogue.forget(table, reason)
+        if (plan := self._catalogue.plans.get(table)) is not None:
+            self._records.note(plan, None, event.position)
 
     def _truncate(self, table: TableId, checkpoint: str) -> None:
+        if self._settings.policies.fail_on_truncation_ddl:
+            raise LoadError(
+                f"Truncation DDL detected. Table {table} was truncated on the source, and"
+                " ErrorBehavior.ApplyErrorFailOnTruncationDdl asks to fail then; switch it off, or"
+                " run a full load"
+            )
         plan = self._catalogue.plans.get(table)
         if plan is None or not self._settings.apply_truncate:
             return
@@ -114,34 +147,35 @@ class DdlReplication:
             "Cannot drop table '%s'. DROP TABLE is not currently supported: the target table stays",
             table,
         )
-        self._catalogue.forget(table, f"it was dropped by {ddl.shown!r} before {event.position}")
+        self._forget(table, f"it was dropped by {ddl.shown!r} before {event.position}", event)
 
-    def _renamed(self, table: TableId, ddl: DdlStatement, event: QueryEvent) -> None:
-        logger.warning("RENAME TABLE is not supported, the target keeps its names: %s", ddl.shown)
-        self._catalogue.forget(
-            table,
-            f"the table of that name became another one by {ddl.shown!r} before {event.position},"
-            " and renamed tables are not followed",
+    def _renamed(
+        self, table: TableId, ddl: DdlStatement, event: QueryEvent, checkpoint: str
+    ) -> None:
+        reason = (
+            f"tables were renamed by {ddl.shown!r} before {event.position}, and renamed tables are"
+            " not followed"
+        )
+        self._forget(table, reason, event)
+        self._applier.table_error(
+            table, f"{reason}; run a full load of the table", checkpoint=checkpoint
         )
 
     def _create(
         self, table: TableId, ddl: DdlStatement, event: QueryEvent, checkpoint: str
     ) -> None:
-        existed = table in self._catalogue.plans and self._catalogue.layout(table) is not None
-        if not (existed and ddl.if_not_exists):
-            try:
-                self._catalogue.replan(table, self._past(table, event))
-            except UnknownTableError as error:
-                self._catalogue.forget(table, str(error))
-                logger.warning("table %s is not created on the target: %s", table, error)
-                return
-            except DmsPipelineError as error:
-                self._catalogue.forget(table, str(error))
-                self._applier.table_error(table, str(error), checkpoint=checkpoint)
-                return
-        plan = self._catalogue.plans[table]
-        if existed and ddl.if_not_exists:
+        if ddl.if_not_exists and self._catalogue.past(table) is not None:
             # The table may have been there: then nothing happened on the source.
+            return
+        try:
+            plan = self._replan(table, ddl, event)
+        except UnknownTableError as error:
+            self._forget(table, str(error), event)
+            logger.warning("table %s is not created on the target: %s", table, error)
+            return
+        except DmsPipelineError as error:
+            self._forget(table, str(error), event)
+            self._applier.table_error(table, str(error), checkpoint=checkpoint)
             return
         if self._applier.change_table(
             lambda target: create_on_target(target, plan), table, checkpoint=checkpoint
@@ -149,59 +183,68 @@ class DdlReplication:
             self._statistics.applied_ddl(table)
 
     def _alter(self, table: TableId, ddl: DdlStatement, event: QueryEvent, checkpoint: str) -> None:
-        layout, old = self._catalogue.layout(table), self._catalogue.plans.get(table)
-        before = self._catalogue.past(table)
-        if any(isinstance(clause, PartitionsChanged) for clause in ddl.clauses):
+        before, old = self._catalogue.past(table), self._catalogue.plans.get(table)
+        if (problem := self._unfollowed(table, ddl)) is not None:
             self._applier.table_error(
                 table,
-                f"its partitions were changed by {ddl.shown!r} before {event.position}, which is"
-                " not replicated; run a full load of the table",
+                f"{problem} by {ddl.shown!r} before {event.position}, which is not replicated; run"
+                " a full load of the table",
                 checkpoint=checkpoint,
             )
             return
         try:
-            behind = None if layout is None else column_layout.after(layout, ddl.clauses)
-            past = self._past(table, event, behind)
-            new = self._catalogue.replan(table, past)
+            new = self._replan(table, ddl, event)
         except UnknownTableError as error:
             # Rows that follow are refused, with this as the reason; maybe none do.
-            self._catalogue.forget(table, str(error))
+            self._forget(table, str(error), event)
             logger.warning("table %s: %s", table, error)
             return
         except (UnknownLayoutError, DmsPipelineError) as error:
-            self._catalogue.forget(table, str(error))
+            self._forget(table, str(error), event)
             self._applier.table_error(
                 table, f"{ddl.shown!r} before {event.position}: {error}", checkpoint=checkpoint
             )
             return
-        if old is None or before is None or not self._settings.apply_alter:
+        if old is None or before is None:
+            self._applier.table_error(
+                table,
+                f"what it was before {ddl.shown!r} before {event.position} is not known; run a full"
+                " load of the table",
+                checkpoint=checkpoint,
+            )
+            return
+        if not self._settings.apply_alter:
 
             def restrict(target: TargetConnection) -> None:
-                self._catalogue.restrict(table, TargetColumns.read(target, new).types)
+                self._catalogue.restrict(table, read_target_columns(target, new))
 
             self._applier.change_table(restrict, table, checkpoint=checkpoint)
             return
-
-        def change(target: TargetConnection) -> None:
-            alter_target(
-                target,
-                old,
-                new,
-                ddl.clauses,
-                timestamp=event.timestamp,
-                uncertain=before.retyped_later,
-            )
-
-        if self._applier.change_table(change, table, checkpoint=checkpoint):
+        change = TableChange(
+            before=before,
+            old=old,
+            new=new,
+            clauses=ddl.clauses,
+            timestamp=event.timestamp,
+            is_strict=event.is_strict and not ddl.ignores_errors,
+            target_name=lambda column: self._catalogue.target_name(table, column),
+        )
+        if self._applier.change_table(
+            lambda target: alter_target(target, change), table, checkpoint=checkpoint
+        ):
             self._statistics.applied_ddl(table)
 
-    def _past(
-        self, table: TableId, event: QueryEvent, layout: column_layout.Layout | None = None
-    ) -> PastTable:
-        if not self._history.knows(table, event.position):
-            source = self._connect_source()
-            try:
-                self._history.read_ahead(source, event.position, [table, *self._catalogue.plans])
-            finally:
-                source.close()
-        return self._history.table_at(table, event.position, layout)
+    def _unfollowed(self, table: TableId, ddl: DdlStatement) -> str | None:
+        """What a statement did to rows that only the source knows."""
+        if any(isinstance(clause, PartitionsChanged) for clause in ddl.clauses):
+            if not self._settings.skips_partition_ddl:
+                return "its partitions were changed"
+            logger.warning(
+                "table %s: rows that %r moved or removed are not followed, as endpoint setting"
+                " skipTableSuspensionForPartitionDdl asks",
+                table,
+                ddl.shown,
+            )
+        if ddl.ignores_errors:
+            return "rows with equal keys may have been removed"
+        return None

@@ -87,6 +87,7 @@ class TaskSpec:
     resume: bool = False
     stop_position: str | None = None
     counters: tuple[dict[str, Any], ...] = ()
+    skips_partition_ddl: bool = False
 
     @property
     def server_name(self) -> str:
@@ -121,6 +122,7 @@ class TaskSpec:
             resume=bool(message.get("resume")),
             stop_position=message.get("stop_position") or None,
             counters=tuple(message.get("counters") or ()),
+            skips_partition_ddl=bool(message["source"].get("skip_partition_ddl")),
         )
 
 

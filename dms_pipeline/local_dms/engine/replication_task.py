@@ -8,6 +8,7 @@ are captured is tried again, from the checkpoint stored on the target, as the se
 import logging
 import threading
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import psycopg
@@ -27,6 +28,7 @@ from dms_pipeline.errors import (
 from dms_pipeline.local_dms.engine.capture_session import CaptureSession
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
+from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.error_policies import RecoveryAttempts
 from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
@@ -68,7 +70,10 @@ class ReplicationTask:
         self._spec = spec
         self._reporter = reporter
         self._stop_requested = stop_requested
-        self._settings = TaskSettings.from_message(spec.task_settings)
+        self._settings = replace(
+            TaskSettings.from_message(spec.task_settings),
+            skips_partition_ddl=spec.skips_partition_ddl,
+        )
         self._stop = StopCondition.from_text(spec.stop_position)
         self._rules = MappingRules.from_message(spec.table_mappings)
         self._catalogue = self._new_catalogue()
@@ -212,6 +217,7 @@ class ReplicationTask:
             self._state.write(target, checkpoint.encode())
         self._reporter.checkpoint(checkpoint.encode())
         if self._settings.stop_before_cached_changes:
+            self._session(target).prepare(source, position)
             return "STOPPED_AFTER_FULL_LOAD"
         if self._settings.stop_after_cached_changes:
             self._stop = StopCondition(cached_changes_end=current_position(source))
@@ -234,6 +240,7 @@ class ReplicationTask:
         # Before the workers, who would get in each other's way.
         for schema in dict.fromkeys(plan.target_schema for plan in plans):
             self._create_schema(target, schema)
+        self._records(target).forget(plans)
         logger.info("full load of %d tables", len(plans))
         try:
             position = load.run(plans, replan=self._replan)
@@ -268,11 +275,21 @@ class ReplicationTask:
         stop: StopCondition,
     ) -> StopReason:
         self._not_before = start.not_before
+        session = self._session(target)
+        session.prepare(source, start.position)
         # A later attempt reads on from what is stored, so that has to be this run's from the start.
         with target.transaction():
             self._state.write(target, checkpoint.encode())
         self._captures = True
-        session = CaptureSession(
+        return session.run(
+            start=start,
+            checkpoint=checkpoint,
+            stop=stop,
+            stop_requested=self._stop_requested.is_set,
+        )
+
+    def _session(self, target: TargetConnection) -> CaptureSession:
+        return CaptureSession(
             self._spec.source,
             target,
             catalogue=self._catalogue,
@@ -281,11 +298,13 @@ class ReplicationTask:
             control=self._control,
             statistics=self._statistics,
             reporter=self._reporter,
+            records=self._records(target),
         )
-        return session.run(
-            source,
-            start=start,
-            checkpoint=checkpoint,
-            stop=stop,
-            stop_requested=self._stop_requested.is_set,
+
+    def _records(self, target: TargetConnection) -> DefinitionRecords:
+        return DefinitionRecords(
+            target,
+            self._settings.control_schema,
+            server_name=self._spec.server_name,
+            task_name=self._spec.task_id,
         )

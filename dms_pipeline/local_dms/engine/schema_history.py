@@ -1,14 +1,15 @@
 """Definitions of source tables as they were at a place in the log, not as they are today.
 
 information_schema only knows today. Every statement between the place and today is read ahead from
-the log, and today's definition is walked back along them. Where that is not possible (a column was
-dropped: nobody knows where it stood) the table's rows before that statement are refused, with the
-statement as the reason, and never read by guess.
+the log, and today's definition is walked back along them. What the statements do not tell (where a
+dropped column stood, of which type a changed one was) is taken from what earlier runs noted on the
+target. Where nothing tells, the table's rows before that statement are refused, with the statement
+as the reason, and never read by guess.
 """
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from pymysql.connections import Connection
@@ -23,21 +24,14 @@ from dms_pipeline.errors import SourceUnavailableError
 from dms_pipeline.local_dms.engine import column_layout
 from dms_pipeline.local_dms.engine.column_layout import Layout, UnknownLayoutError
 from dms_pipeline.local_dms.engine.ddl import DdlStatement, parse_ddl, renamed_to
-from dms_pipeline.local_dms.engine.ddl_clauses import AlterClause, CharsetConverted, KeyChanged
-from dms_pipeline.local_dms.engine.model import Column, SourceTable
+from dms_pipeline.local_dms.engine.model import SourceTable
+from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable, completed, walked_back
 from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
 
 logger = logging.getLogger(__name__)
 
-Order = Callable[[set[str]], Layout | None]
-
 _ATTEMPTS = 10
-_IGNORED = Column(name="", data_type="int", column_type="int")
-
-
-def no_order(names: set[str]) -> Layout | None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,25 +42,16 @@ class LoggedDdl:
     ddl: DdlStatement
 
 
-@dataclass(frozen=True, slots=True)
-class PastTable:
-    """A table as rows at some place in the log have it.
-
-    Attributes:
-        source: columns in the order of those rows, with the names they had there.
-        dropped_later: columns whose definition is not known any more and does not matter.
-        retyped_later: columns whose definition was another one than ``source`` says.
-    """
-
-    source: SourceTable
-    dropped_later: frozenset[str] = frozenset()
-    retyped_later: frozenset[str] = frozenset()
-    target_types: Mapping[str, str] = field(default_factory=dict)
-    """What the target has for the columns that were retyped."""
-
-
 class UnknownTableError(Exception):
     """A table's definition at a place cannot be told; the text says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Today:
+    """A table as information_schema had it at a place in the log; None if it is not there."""
+
+    position: BinlogPosition
+    definition: SourceTable | None
 
 
 class SchemaHistory:
@@ -77,96 +62,74 @@ class SchemaHistory:
         self._selects = selects
         self._ddl: list[LoggedDdl] = []
         self._known_until: BinlogPosition | None = None
-        self._today: dict[TableId, SourceTable | None] = {}
+        self._today: dict[TableId, _Today] = {}
 
     def read_ahead(
         self, source: "Connection[Any]", start: BinlogPosition, tables: Iterable[TableId]
     ) -> None:
         """Learn today's definitions of these tables, and every statement since ``start``."""
-        wanted = {*self._today, *tables}
-        end = current_position(source)
         self._ddl = [known for known in self._ddl if known.position > start]
-        known_until = max(self._known_until or start, start)
+        wanted = set(tables)
         for _ in range(_ATTEMPTS):
-            self._scan(known_until, end)
+            begin = current_position(source)
             found = read_tables(source, dict.fromkeys(wanted, 0))
-            known_until, end = end, current_position(source)
-            seen = len(self._ddl)
-            # Definitions read while one of them was being altered would be of no known place.
-            self._scan(known_until, end)
-            known_until = max(end, known_until)
-            if len(self._ddl) == seen:
-                break
-        else:
-            raise SourceUnavailableError(
-                "the definitions of the source's tables change faster than they can be read;"
-                " try again at a quieter time"
-            )
-        self._known_until = known_until
-        self._today |= {table: found.get(table) for table in wanted}
+            end = current_position(source)
+            self._scan(max(self._known_until or start, start), end)
+            # A definition read while it was being altered would be of no known place.
+            read = {table for table in wanted if not self._between(table, begin, end)}
+            self._today |= {table: _Today(end, found.get(table)) for table in read}
+            wanted -= read
+            if not wanted:
+                return
+        raise SourceUnavailableError(
+            f"the definition of table {min(wanted)} on the source changes faster than it can be"
+            " read; try again at a quieter time"
+        )
 
     def knows(self, table: TableId, position: BinlogPosition) -> bool:
         """Whether ``table_at`` can be asked."""
-        behind = self._known_until is None or self._known_until < position
-        return not behind and table in self._today
+        today = self._today.get(table)
+        return today is not None and not today.position < position
 
     def is_dropped_after(self, table: TableId, position: BinlogPosition) -> bool:
-        """Whether the table as it is at ``position`` is gone today."""
+        """Whether the table as it is at ``position`` is gone by where was read ahead to."""
         return any(
             logged.ddl.kind in ("drop", "drop_schema") or logged.ddl.replaces
-            for logged in self._after(table, position)
+            for logged in self._ddl
+            if position < logged.position and names_table(logged.ddl, table)
         )
 
     def table_at(
         self,
         table: TableId,
         position: BinlogPosition,
-        layout: Layout | None = None,
         *,
-        order: Order = no_order,
+        known: PastTable | None = None,
+        behind: Clauses = (),
     ) -> PastTable:
         """The table behind ``position``.
 
         Args:
             table: one that was read ahead.
             position: behind a statement, or where reading starts.
-            layout: the order of its columns there, if it is known; else it is walked back to.
-            order: puts columns into the order they had there, for statements that cannot be
-                walked back; None if it cannot either.
-        """
-        later = self._after(table, position)
-        today = self._today.get(table)
-        clauses: list[AlterClause] = []
-        for logged in later:
-            reason = _ends_identity(logged, table)
-            if reason is not None:
-                raise UnknownTableError(reason)
-            if any(isinstance(clause, CharsetConverted) for clause in logged.ddl.clauses):
-                raise UnknownTableError(
-                    f"its character set was another one before {logged.ddl.shown!r} at"
-                    f" {logged.position}"
-                )
-            clauses += logged.ddl.clauses
-        if today is None:
-            raise UnknownTableError("the table is not on the source any more")
-        if layout is None:
-            layout = self._walk_back(today, later, order)
-        return _past_table(today, layout, clauses)
+            known: the table there, as far as it is known without looking back from today.
+            behind: what the statement says that ends at the position.
 
-    def _walk_back(self, today: SourceTable, later: list[LoggedDdl], order: Order) -> Layout:
+        Raises:
+            UnknownTableError: not even its columns and their order can be told.
+        """
+        today = self._today[table]
+        later = self._between(table, position, today.position)
         try:
-            return self._exactly_back(today, later)
+            definition = _of_same_identity(table, today.definition, later)
+            layout = self._exactly_back(definition, later) if known is None else known.layout
         except UnknownTableError:
-            names = {column.name for column in today.columns}
-            try:
-                for logged in reversed(later):
-                    names = column_layout.names_before(names, logged.ddl.clauses)
-            except UnknownLayoutError:
-                names = set()
-            layout = order(names) if names else None
-            if layout is None:
+            if known is None or len(known.unknown) == len(known.layout):
                 raise
-            return layout
+            return known
+        clauses = [logged.ddl.clauses for logged in later]
+        walked = walked_back(definition, layout, clauses, behind=behind)
+        return walked if known is None else completed(walked, known)
 
     @staticmethod
     def _exactly_back(today: SourceTable, later: list[LoggedDdl]) -> Layout:
@@ -181,16 +144,19 @@ class SchemaHistory:
                 ) from error
         return layout
 
-    def _after(self, table: TableId, position: BinlogPosition) -> list[LoggedDdl]:
+    def _between(
+        self, table: TableId, start: BinlogPosition, end: BinlogPosition
+    ) -> list[LoggedDdl]:
         return [
             logged
             for logged in self._ddl
-            if logged.position > position and names_table(logged.ddl, table)
+            if start < logged.position <= end and names_table(logged.ddl, table)
         ]
 
     def _scan(self, start: BinlogPosition, end: BinlogPosition) -> None:
         if not start < end:
             return
+        self._known_until = end
         with BinlogStream(self._settings, start=start, include=lambda table: False) as stream:
             for event in stream.events_until(end):
                 if isinstance(event, QueryEvent):
@@ -198,7 +164,9 @@ class SchemaHistory:
 
     def _note(self, event: QueryEvent) -> None:
         try:
-            ddl = parse_ddl(event.statement, event.schema)
+            ddl = parse_ddl(
+                event.statement, event.schema, backslash_escapes=event.backslash_escapes
+            )
         except UnreadableStatementError:
             # Refused when the stream gets there.
             return
@@ -214,6 +182,17 @@ def names_table(ddl: DdlStatement, table: TableId) -> bool:
     return table in ddl.tables or renamed_to(ddl) == table
 
 
+def _of_same_identity(
+    table: TableId, today: SourceTable | None, later: list[LoggedDdl]
+) -> SourceTable:
+    for logged in later:
+        if (reason := _ends_identity(logged, table)) is not None:
+            raise UnknownTableError(reason)
+    if today is None:
+        raise UnknownTableError("the table is not on the source any more")
+    return today
+
+
 def _ends_identity(logged: LoggedDdl, table: TableId) -> str | None:
     """Why the table of that name is another one behind this statement, if it is."""
     ddl = logged.ddl
@@ -225,30 +204,3 @@ def _ends_identity(logged: LoggedDdl, table: TableId) -> str | None:
             f"the table of that name became another one by {ddl.shown!r} before {logged.position}"
         )
     return None
-
-
-def _past_table(today: SourceTable, layout: Layout, later: list[AlterClause]) -> PastTable:
-    by_name = {column.name.lower(): column for column in today.columns}
-    earlier_names: dict[str, str] = {}
-    dropped, retyped, columns = set(), set(), []
-    for name in layout:
-        todays_name = column_layout.later_name(name, later)
-        definition = by_name.get((todays_name or "").lower())
-        if todays_name is None or definition is None:
-            dropped.add(name)
-            columns.append(replace(_IGNORED, name=name))
-            continue
-        earlier_names[definition.name.lower()] = name
-        columns.append(replace(definition, name=name))
-        if column_layout.is_retyped(name, later):
-            retyped.add(name)
-    key = tuple(earlier_names.get(part.lower(), "") for part in today.primary_key)
-    unique = tuple(
-        tuple(earlier_names.get(part.lower(), "") for part in index) for index in today.unique_keys
-    )
-    if any(isinstance(clause, KeyChanged) for clause in later) or "" in key:
-        key = ()
-        unique = ()
-    unique = tuple(index for index in unique if "" not in index)
-    source = replace(today, columns=tuple(columns), primary_key=key, unique_keys=unique)
-    return PastTable(source, frozenset(dropped), frozenset(retyped))

@@ -34,9 +34,14 @@ class UnreadableStatementError(Exception):
     """Not even the words of a statement can be told apart."""
 
 
-def read_words(statement: str) -> list[Word]:
-    """All words; what stands in an executable comment belongs to the statement."""
+def read_words(statement: str, *, backslash_escapes: bool = True) -> list[Word]:
+    """All words; what stands in an executable comment belongs to the statement.
+
+    Without ``backslash_escapes`` a backslash is a character like others.
+    """
     text = _EXECUTABLE_COMMENT.sub(r" \1 ", statement)
+    if not backslash_escapes:
+        text = text.replace("\\", "\\\\")
     try:
         # Of statements that begin with REPLACE, RENAME and the like sqlglot's tokenizer keeps the
         # rest as one text, unless they do not begin with it.
@@ -82,10 +87,13 @@ class WordReader:
         self._next = end
         return True
 
-    def accept_any(self, *keywords: str) -> None:
-        """Step over any number of these keywords, in any order."""
+    def accept_any(self, *keywords: str) -> set[str]:
+        """Step over any number of these keywords, in any order; returns which there were."""
+        found = set()
         while not self.at_end and self.peek() in keywords:
+            found.add(self.peek())
             self._next += 1
+        return found
 
     def name(self) -> str:
         if self.at_end:

@@ -1,9 +1,8 @@
 """The tables of a task: their plans as of the place in the log that is being read."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
 from pymysql.connections import Connection
@@ -12,21 +11,15 @@ from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError, LoadError
-from dms_pipeline.local_dms.engine.column_layout import Layout
 from dms_pipeline.local_dms.engine.column_types import may_be_sequence, misfit, old_fractions
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.schema_history import (
-    PastTable,
-    SchemaHistory,
-    UnknownTableError,
-)
+from dms_pipeline.local_dms.engine.past_table import PastTable
+from dms_pipeline.local_dms.engine.schema_history import SchemaHistory, UnknownTableError
 from dms_pipeline.local_dms.engine.source_schema import list_tables, read_tables
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_planning import plan_table
-from dms_pipeline.local_dms.engine.target_columns import TargetColumns
-from dms_pipeline.local_dms.engine.target_tables import TargetConnection
 
 logger = logging.getLogger(__name__)
 
@@ -58,39 +51,39 @@ class TableCatalogue:
         self._refuse_collisions()
 
     def go_back_to(
-        self, history: SchemaHistory, position: BinlogPosition, target: TargetConnection
+        self,
+        history: SchemaHistory,
+        position: BinlogPosition,
+        noted: Mapping[tuple[str, str], PastTable],
     ) -> None:
         """Replan every table as it was at ``position``; where that is not known, remember why.
 
-        The target's tables were made to follow the source up to ``position``: they tell what the
-        source does not know any more.
+        Args:
+            history: what is known from today on back.
+            position: where reading starts.
+            noted: what earlier runs noted, by schema and name on the target.
         """
         for table, plan in list(self.plans.items()):
+            known = noted.get((plan.target_schema, plan.target_table))
+            if known is not None and known.source.table_id != table:
+                known = None
             try:
-                known = TargetColumns.read(target, plan)
-                order = partial(known.order, self._target_name, table)
-                past = history.table_at(table, position, order=order)
-                types = {
-                    name: known.types.get(self._target_name(table, name) or "", "")
-                    for name in past.retyped_later
-                }
-                self._keep(table, replace(past, target_types=types))
+                self._keep(table, history.table_at(table, position, known=known))
             except UnknownTableError as error:
                 self._unknown[table] = str(error)
                 logger.warning("table %s at %s: %s", table, position, error)
 
-    def _target_name(self, table: TableId, column: str) -> str | None:
+    def known_tables(self) -> list[tuple[TablePlan, PastTable | None]]:
+        """Every table with what it is at the place being read."""
+        return [(plan, self.past(table)) for table, plan in self.plans.items()]
+
+    def target_name(self, table: TableId, column: str) -> str | None:
+        """What a column is called on the target of which only the name is known."""
         return self.rules.target_column(table, Column(column, "int", "int"))
 
-    def layout(self, table: TableId) -> Layout | None:
-        """The order of the table's columns at the place being read, if known."""
-        past = self._past.get(table)
-        if past is None or table in self._unknown:
-            return None
-        return tuple(column.name for column in past.source.columns)
-
     def past(self, table: TableId) -> PastTable | None:
-        return self._past.get(table)
+        """The table at the place being read, as far as it is known."""
+        return None if table in self._unknown else self._past.get(table)
 
     def replan(self, table: TableId, past: PastTable) -> TablePlan:
         """The table has this definition from here on.
@@ -168,9 +161,8 @@ class TableCatalogue:
 
     def _keep(self, table: TableId, past: PastTable) -> None:
         plan = plan_table(past.source, self.rules, self._target_schema, self._lobs)
-        if past.dropped_later:
-            plan = _without(plan, past.dropped_later)
-        self.plans[table] = plan
+        keys = {column.source.name for column in plan.key_columns}
+        self.plans[table] = _without(plan, past.unknown - keys)
         self._past[table] = past
         self._unknown.pop(table, None)
         self._checked.pop(table, None)
@@ -187,7 +179,7 @@ class TableCatalogue:
 
 
 def _without(plan: TablePlan, names: frozenset[str]) -> TablePlan:
-    """The plan without columns whose values cannot be read; keys are never among them."""
+    """The plan without columns whose values cannot be read; keys are not among them."""
     kept = [place for place, column in enumerate(plan.columns) if column.source.name not in names]
     return replace(
         plan,

@@ -30,6 +30,8 @@ class TaskSettings:
     memory_mb: int = 1024
     full_load_subtasks: int = 8
     lobs: LobSettings = field(default_factory=LobSettings)
+    skips_partition_ddl: bool = False
+    """Said by the source endpoint, not by the task."""
 
     @classmethod
     def from_message(cls, settings: dict[str, Any]) -> "TaskSettings":

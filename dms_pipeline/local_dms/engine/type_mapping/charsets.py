@@ -9,6 +9,9 @@ followed, because its conversion is what every other client of the source sees.
 
 import codecs
 from collections.abc import Callable
+from typing import Any
+
+from pymysql.charset import charset_by_id
 
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
@@ -75,6 +78,22 @@ _PRIVATE_USE, _PRIVATE_USE_THREE_BYTES = 0xE000, 0xE3AC
 def is_utf8(charset: str | None) -> bool:
     """Whether the stored bytes are UTF-8 already; without a character set MySQL means its own."""
     return charset is None or charset in _UTF8
+
+
+def charset_of(collation: int | None) -> str | None:
+    """The character set of a collation by its number; None for numbers that are not known."""
+    if collation is None:
+        return None
+    try:
+        charset: Any = charset_by_id(collation)
+    except KeyError:
+        return None
+    return str(charset.name)
+
+
+def same_charset(one: str, other: str) -> bool:
+    """Servers differ in what they call the set of three bytes."""
+    return one.replace("utf8mb3", "utf8") == other.replace("utf8mb3", "utf8")
 
 
 def text_decoder(charset: str) -> Decoder:

@@ -1,0 +1,190 @@
+"""A table as rows at some place in the log have it, and what is not known of it there. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine import column_layout
+from dms_pipeline.local_dms.engine.column_layout import Layout
+from dms_pipeline.local_dms.engine.ddl_clauses import (
+    AlterClause,
+    CharsetConverted,
+    ColumnAdded,
+    ColumnChanged,
+    KeyChanged,
+)
+from dms_pipeline.local_dms.engine.model import Column, SourceTable
+
+# Nothing is read or written by this type, it only keeps the place.
+_UNKNOWN = Column(name="", data_type="int", column_type="an unknown type")
+
+Clauses = Sequence[AlterClause]
+
+
+@dataclass(frozen=True, slots=True)
+class PastTable:
+    """Columns in the order of the rows, with the names they had there.
+
+    Attributes:
+        source: the table.
+        unknown: columns of which only the name is known.
+        uncertain: columns of which only a later definition is known, which ``source`` has.
+        dropped_later: of the unknown ones those whose values do not matter.
+    """
+
+    source: SourceTable
+    unknown: frozenset[str] = frozenset()
+    uncertain: frozenset[str] = frozenset()
+    dropped_later: frozenset[str] = frozenset()
+
+    @property
+    def layout(self) -> Layout:
+        return tuple(column.name for column in self.source.columns)
+
+    @property
+    def is_certain(self) -> bool:
+        return not (self.unknown or self.uncertain)
+
+    def certain(self, name: str) -> Column | None:
+        """The column's definition here, if it is known."""
+        if name in self.unknown or name in self.uncertain:
+            return None
+        return next((column for column in self.source.columns if column.name == name), None)
+
+
+def walked_back(
+    today: SourceTable, layout: Layout, later: Sequence[Clauses], *, behind: Clauses = ()
+) -> PastTable:
+    """The table before the statements ``later``, which led to what it is today.
+
+    A statement that gives a column the definition again that it got ``behind`` another statement
+    changes nothing.
+    """
+    by_name = {column.name.lower(): column for column in today.columns}
+    earlier_names: dict[str, str] = {}
+    dropped, uncertain, columns = set(), set(), []
+    for name in layout:
+        todays_name, given = _followed(name, later)
+        definition = by_name.get((todays_name or "").lower())
+        if definition is None:
+            dropped.add(name)
+            columns.append(replace(_UNKNOWN, name=name))
+            continue
+        earlier_names[definition.name.lower()] = name
+        columns.append(replace(definition, name=name))
+        stated = _stated(name, behind)
+        is_changed = any(one != stated for one in given)
+        if _depends_on_charset(definition):
+            # A definition without a character set takes the table's, maybe another one by then.
+            is_changed = bool(given) or any(map(_converts_text, later))
+        if is_changed:
+            uncertain.add(name)
+    key = tuple(earlier_names.get(part.lower(), "") for part in today.primary_key)
+    unique = tuple(
+        tuple(earlier_names.get(part.lower(), "") for part in index) for index in today.unique_keys
+    )
+    if any(isinstance(clause, KeyChanged) for clauses in later for clause in clauses) or "" in key:
+        key = ()
+        unique = ()
+    unique = tuple(index for index in unique if "" not in index)
+    source = replace(today, columns=tuple(columns), primary_key=key, unique_keys=unique)
+    return PastTable(source, frozenset(dropped), frozenset(uncertain), frozenset(dropped))
+
+
+def carried_on(before: PastTable, clauses: Clauses) -> PastTable:
+    """The table behind a statement, as far as what it was before it tells.
+
+    Raises:
+        UnknownLayoutError: the statement does not tell.
+    """
+    unknown, columns = set(), []
+    for name in column_layout.after(before.layout, clauses):
+        definition = _kept(before, name, clauses)
+        if definition is None:
+            unknown.add(name)
+        columns.append(replace(definition or _UNKNOWN, name=name))
+    source = replace(
+        before.source,
+        columns=tuple(columns),
+        primary_key=_key_behind(before.source.primary_key, clauses),
+        unique_keys=(),
+    )
+    return PastTable(source, frozenset(unknown))
+
+
+def created(table: TableId, clauses: Clauses) -> PastTable | None:
+    """The table behind its CREATE TABLE: names and key; None if the statement lists no columns."""
+    before = PastTable(SourceTable(table, (), ()))
+    return carried_on(before, clauses) if clauses else None
+
+
+def completed(walked: PastTable, known: PastTable) -> PastTable:
+    """What was walked back to, and what is known beside it, of one table at one place."""
+    unknown: set[str] = set()
+    uncertain: set[str] = set()
+    columns = []
+    for column in walked.source.columns:
+        definition = walked.certain(column.name) or known.certain(column.name)
+        columns.append(definition or column)
+        if definition is None:
+            (unknown if column.name in walked.unknown else uncertain).add(column.name)
+    source = replace(walked.source, columns=tuple(columns), primary_key=known.source.primary_key)
+    return PastTable(
+        source, frozenset(unknown), frozenset(uncertain), walked.dropped_later & unknown
+    )
+
+
+def _stated(name: str, clauses: Clauses) -> str | None:
+    """The definition that a statement gives the column of that name behind it."""
+    for clause in clauses:
+        if isinstance(clause, ColumnAdded) and column_layout.same_name(clause.name, name):
+            return clause.definition
+        if isinstance(clause, ColumnChanged) and column_layout.same_name(clause.new, name):
+            return clause.definition
+    return None
+
+
+def _followed(name: str, later: Iterable[Clauses]) -> tuple[str | None, list[str]]:
+    """What a column is called today, and the definitions that it was given on the way."""
+    current: str | None = name
+    given = []
+    for clauses in later:
+        if current is None:
+            break
+        if (definition := column_layout.new_definition(current, clauses)) is not None:
+            given.append(definition)
+        current = column_layout.later_name(current, clauses)
+    return current, given
+
+
+def _kept(before: PastTable, name: str, clauses: Clauses) -> Column | None:
+    """The definition that a column behind a statement had before it and has kept."""
+    earlier = column_layout.earlier_name(name, clauses, before.layout)
+    if earlier is None or column_layout.new_definition(earlier, clauses) is not None:
+        return None
+    spelled = next((n for n in before.layout if column_layout.same_name(n, earlier)), earlier)
+    definition = before.certain(spelled)
+    if definition is not None and _depends_on_charset(definition) and _converts_text(clauses):
+        return None
+    return definition
+
+
+def _depends_on_charset(column: Column) -> bool:
+    """Labels of ENUM and SET are not in the rows, and ASCII is the same in all character sets."""
+    is_label = column.data_type in ("enum", "set") and column.column_type.isascii()
+    return column.charset is not None and not is_label
+
+
+def _converts_text(clauses: Clauses) -> bool:
+    return any(isinstance(clause, CharsetConverted) for clause in clauses)
+
+
+def _key_behind(key: tuple[str, ...], clauses: Clauses) -> tuple[str, ...]:
+    later = (column_layout.later_name(part, clauses) for part in key)
+    names = tuple(name for name in later if name is not None)
+    for clause in clauses:
+        if isinstance(clause, KeyChanged):
+            names = clause.columns or ()
+        elif isinstance(clause, ColumnAdded) and clause.is_key:
+            names = (clause.name,)
+    return names

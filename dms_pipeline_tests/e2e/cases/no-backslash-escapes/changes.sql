@@ -1,0 +1,3 @@
+SET sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES';
+ALTER TABLE "t" ADD "w" varchar(30) DEFAULT 'a\' COMMENT ', DROP COLUMN v, ADD x int COMMENT ', ADD y varchar(9) DEFAULT '\';
+INSERT INTO t VALUES (2,2,'\','z');

@@ -1,0 +1,3 @@
+CREATE TABLE t (k int PRIMARY KEY, v varchar(10));
+INSERT INTO t VALUES (1,'a');
+CREATE TABLE other (k int PRIMARY KEY);

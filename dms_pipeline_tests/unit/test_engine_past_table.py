@@ -1,0 +1,95 @@
+"""What is known of a table at a place in the log, from today back and from before on."""
+
+import pytest
+
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_metadata import ColumnMetadata, TableMetadata
+from dms_pipeline.local_dms.engine.column_types import misfit
+from dms_pipeline.local_dms.engine.ddl import parse_ddl
+from dms_pipeline.local_dms.engine.model import Column, SourceTable
+from dms_pipeline.local_dms.engine.past_table import (
+    PastTable,
+    carried_on,
+    completed,
+    created,
+    walked_back,
+)
+
+TABLE = TableId("d", "t")
+K = Column("k", "int", "int")
+A = Column("a", "varchar", "varchar(9)", charset="latin1", char_length=9)
+B = Column("b", "bigint", "bigint unsigned")
+TODAY = SourceTable(TABLE, (K, A, B), ("k",))
+
+
+def clauses_of(statement):
+    ddl = parse_ddl(statement, "d")
+    assert ddl is not None
+    return ddl.created or ddl.clauses
+
+
+def test_a_redefined_column_is_uncertain_before_the_statement():
+    walked = walked_back(TODAY, ("k", "a", "b"), [clauses_of("ALTER TABLE t MODIFY b bigint")])
+    assert walked.uncertain == {"b"}
+    assert not walked.unknown
+    assert walked.certain("k") == K
+
+
+def test_the_same_definition_again_changes_nothing_but_for_texts():
+    behind = clauses_of("ALTER TABLE t CHANGE x b bigint, MODIFY a varchar(9)")
+    later = [clauses_of("ALTER TABLE t CHANGE b b bigint, MODIFY a varchar(9)")]
+    walked = walked_back(TODAY, ("k", "a", "b"), later, behind=behind)
+    assert walked.uncertain == {"a"}
+
+
+def test_what_is_known_from_before_completes_what_is_not_told_by_today():
+    before = PastTable(SourceTable(TABLE, (K, A, Column("c", "date", "date")), ("k",)))
+    known = carried_on(before, clauses_of("ALTER TABLE t DROP k, ADD b int, RENAME COLUMN c TO e"))
+    later = [clauses_of("ALTER TABLE t DROP e, CONVERT TO CHARACTER SET latin1, MODIFY b bigint")]
+    walked = walked_back(SourceTable(TABLE, (A, B), ()), known.layout, later)
+    past = completed(walked, known)
+    assert past.layout == ("a", "e", "b")
+    assert past.certain("a") == A
+    assert past.certain("e") == Column("e", "date", "date")
+    assert past.uncertain == {"b"}
+    assert not past.unknown
+
+
+def test_a_created_table_is_known_by_its_names_and_key():
+    past = created(TABLE, clauses_of("CREATE TABLE t (a int, b int, PRIMARY KEY (b, a))"))
+    assert past is not None
+    assert (past.layout, past.source.primary_key) == (("a", "b"), ("b", "a"))
+    assert past.unknown == {"a", "b"}
+    assert created(TABLE, ()) is None
+
+
+@pytest.mark.parametrize(
+    ("column", "code", "told", "fits"),
+    [
+        (B, 8, ColumnMetadata(unsigned=True), True),
+        (B, 8, ColumnMetadata(), False),
+        (B, 8, ColumnMetadata(unsigned=False), False),
+        (B, 3, ColumnMetadata(unsigned=True), False),
+        (A, 15, ColumnMetadata(collation=8), True),
+        (A, 15, ColumnMetadata(collation=45), False),
+        (A, 15, ColumnMetadata(), False),
+        (Column("d", "decimal", "decimal(9,2)"), 246, ColumnMetadata(), True),
+        (Column("e", "enum", "enum('x')"), 254, ColumnMetadata(members=(b"x",)), True),
+        (Column("e", "enum", "enum('x')"), 254, ColumnMetadata(members=(b"y", b"x")), False),
+        (Column("e", "enum", "enum('x')"), 254, ColumnMetadata(), False),
+        (Column("f", "bit", "bit(5)"), 16, ColumnMetadata(), False),
+        (Column("v", "varbinary", "varbinary(9)"), 15, ColumnMetadata(collation=63), True),
+        (Column("v", "varbinary", "varbinary(9)"), 254, ColumnMetadata(collation=63), False),
+        (Column("v", "binary", "binary(9)"), 254, ColumnMetadata(collation=63), False),
+    ],
+)
+def test_rows_of_an_uncertain_column_are_read_if_the_log_tells_enough(column, code, told, fits):
+    past = PastTable(SourceTable(TABLE, (column,), ()), uncertain=frozenset({column.name}))
+    reason = misfit(past, bytes([code]), TableMetadata((told,)))
+    assert (reason is None) is fits
+
+
+def test_rows_with_another_character_set_are_refused():
+    past = PastTable(SourceTable(TABLE, (A,), ()))
+    told = TableMetadata((ColumnMetadata(collation=45),))
+    assert "utf8mb4" in (misfit(past, b"\x0f", told) or "")
