@@ -33,7 +33,12 @@ _REFUSALS: Mapping[int, str] = {
 }
 """The server answered, and will answer the same until somebody changes it: what to do."""
 _TOO_MANY = "too many connections: raise max_connections, or the account's limit, or end others"
-_BUSY: Mapping[int, str] = {1040: _TOO_MANY, 1203: _TOO_MANY, 1226: _TOO_MANY}
+_BUSY: Mapping[int, str] = {
+    1040: _TOO_MANY,
+    1203: _TOO_MANY,
+    1226: _TOO_MANY,
+    1412: "the table was altered or truncated while it was being loaded: load again",
+}
 _PASSING = (pymysql.OperationalError, pymysql.InterfaceError, OSError)
 
 

@@ -28,6 +28,8 @@ class RandomWriter(threading.Thread):
         self._chance = random.Random(seed)
         self._schema = schema
         self._stop_requested = threading.Event()
+        self.defines = threading.Event()
+        """Until it is set no table is altered or truncated, which would fail a full load."""
         self._added = 0
         self.error: BaseException | None = None
         self._connection = connect_source(dsn)
@@ -56,6 +58,8 @@ class RandomWriter(threading.Thread):
 
     def _step(self) -> None:
         draw = self._chance.random()
+        if draw < 0.006 and not self.defines.is_set():
+            return
         if draw < 0.004:
             self._execute(f"TRUNCATE TABLE {self._chance.choice(list(TABLES))}")
         elif draw < 0.006 and self._added < _MOST_COLUMNS:

@@ -45,6 +45,7 @@ def _run(source_dsn: str, target_dsn: str, *, kills: int, seed: int) -> None:
     )
     writer.start()
     assert first.wait()["type"] == "stopped", first.log
+    writer.defines.set()
     # A unique key that only the user of the target knows of.
     run_on_target(target_dsn, f'ALTER TABLE "{schema}".doubled ADD UNIQUE (u)')
     checkpoint = first.checkpoint

@@ -86,6 +86,16 @@ def test_target_that_does_not_tell_the_checkpoint_is_said_in_the_failure(tmp_pat
     assert end["message"].endswith("permission denied")
 
 
+def test_task_ends_even_if_asking_its_target_fails(tmp_path):
+    def break_down(specification: dict[str, Any]) -> str | None:
+        raise KeyError("host")
+
+    _, inbox = start(tmp_path, _DIES, break_down)
+    assert inbox.ended.wait(10)
+    (end,) = inbox.messages
+    assert "may be behind the data" in end["message"]
+
+
 def test_stop_is_a_line_on_stdin(tmp_path):
     program = """
 import json, sys

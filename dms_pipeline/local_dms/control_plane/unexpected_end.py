@@ -5,11 +5,14 @@ the target moved with them, so that is the one to go on from: from an earlier on
 apply changes twice, which rows without a key show.
 """
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from dms_pipeline.errors import DmsPipelineError, TargetUnavailableError
+
+logger = logging.getLogger(__name__)
 
 Message = dict[str, Any]
 # The specification of a run -> the checkpoint on its target, None if there is none. Raises
@@ -45,6 +48,9 @@ def last_messages(find: Callable[[], str | None], *, text: str, reason: str) -> 
                 time.sleep(_PAUSE_S)
                 continue
             text = f"{text}. {_IN_DOUBT}. {error}"
+        except Exception:  # the outermost loop of a thread: without an end the task would hang
+            logger.exception("asking the target for a checkpoint failed")
+            text = f"{text}. {_IN_DOUBT}. The log of the local DMS has the details"
         else:
             if checkpoint is not None:
                 found.append({"type": "stored_checkpoint", "value": checkpoint})
