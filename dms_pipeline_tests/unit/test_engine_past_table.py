@@ -55,6 +55,23 @@ def test_what_is_known_from_before_completes_what_is_not_told_by_today():
     assert not past.unknown
 
 
+@pytest.mark.parametrize(
+    ("charset", "labels", "target", "keeps"),
+    [
+        ("latin1", "enum('x')", "utf8mb4", True),
+        ("latin1", "enum('é')", "utf8mb4", False),
+        ("latin1", "enum('x')", "utf16", False),
+        ("utf32", "enum('x')", "utf8mb4", False),
+        ("latin1", "enum('x')", "DEFAULT", False),
+    ],
+)
+def test_labels_outlive_a_conversion_that_leaves_their_bytes_right(charset, labels, target, keeps):
+    column = Column("e", "enum", labels, charset=charset)
+    before = PastTable(SourceTable(TABLE, (column,), ()))
+    clauses = clauses_of(f"ALTER TABLE t CONVERT TO CHARACTER SET {target}")
+    assert (carried_on(before, clauses).certain("e") is not None) is keeps
+
+
 def test_a_created_table_is_known_by_its_names_and_key():
     past = created(TABLE, clauses_of("CREATE TABLE t (a int, b int, PRIMARY KEY (b, a))"))
     assert past is not None

@@ -1,5 +1,6 @@
 """The value that ADD COLUMN gives to the rows a table already has. Pure."""
 
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
@@ -34,11 +35,12 @@ def default_field(column: PlannedColumn, clause: ColumnAdded, timestamp: int) ->
         LoadError: only the source can say what its rows got.
     """
     default = clause.default
-    if default is None and not clause.not_null:
+    source = column.source
+    if default is None and source.is_nullable and not clause.not_null:
         return None
     if default is None:
         return _implicit(column)
-    if default.is_now and column.source.data_type == "timestamp":
+    if default.is_now and source.data_type == "timestamp" and not source.fraction_digits:
         return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M:%S}".encode()
     if default.is_expression:
         raise _unknown(column, "an expression")
@@ -52,11 +54,16 @@ def default_field(column: PlannedColumn, clause: ColumnAdded, timestamp: int) ->
 
 def _implicit(column: PlannedColumn) -> Field:
     kind = column.source.data_type
+    if kind == "timestamp":
+        # The moment of the statement, on servers without explicit_defaults_for_timestamp.
+        raise _unknown(column, "none")
     if kind in _TEMPORAL:
         # The zero date.
         return None
     if kind in _TEXTS or kind == "set":
         return b""
+    if kind in ("float", "double"):
+        return column.mapping.from_binlog(0.0)
     if kind in _NUMBERS:
         return _number(column.source, "0")
     if kind == "time":
@@ -69,15 +76,20 @@ def _implicit(column: PlannedColumn) -> Field:
 
 def _literal(column: PlannedColumn, default: DefaultValue) -> Field:
     source, text = column.source, default.text or ""
-    kind = source.data_type
+    kind, is_text = source.data_type, default.is_plain_text
     base = _BASES.get(default.kind) if default.kind is not None else None
-    if kind == "bit" or (kind in _NUMBERS and base):
+    if kind == "bit" and not is_text:
         return column.mapping.from_binlog(int(text, base or 10))
+    if kind in _NUMBERS:
+        return _number_literal(column, text, base, is_text=is_text)
+    if base is not None or not (is_text or text == str(int(text))):
+        # How such a number is written as a text is for the source to say.
+        raise ValueError(text)
     if kind in _TEXTS:
         return escape((text.rstrip(" ") if kind == "char" else text).encode())
-    if kind in ("enum", "set"):
+    if kind in ("enum", "set") and is_text:
         return _labels(column, text)
-    if kind in _BYTES and default.is_plain_text:
+    if kind in _BYTES and is_text and text.isascii():
         return column.mapping.from_binlog(text.encode())
     for kinds, convert in _BY_TEXT:
         if kind in kinds:
@@ -85,12 +97,34 @@ def _literal(column: PlannedColumn, default: DefaultValue) -> Field:
     raise ValueError(kind)
 
 
+def _number_literal(column: PlannedColumn, text: str, base: int | None, *, is_text: bool) -> Field:
+    kind = column.source.data_type
+    if base is not None:
+        return column.mapping.from_binlog(int(text, base))
+    if kind == "year":
+        return _year(int(text), is_text=is_text)
+    if kind not in ("float", "double"):
+        return _number(column.source, text)
+    if "(" in column.source.column_type:
+        raise ValueError(text)
+    stored = _FLOAT.unpack(_FLOAT.pack(float(text)))[0] if kind == "float" else float(text)
+    return column.mapping.from_binlog(stored)
+
+
+_FLOAT = struct.Struct("<f")
 _BASES = {TokenType.BIT_STRING: 2, TokenType.HEX_STRING: 16}
 
 
+def _year(number: int, *, is_text: bool) -> bytes:
+    """One or two digits mean a year from 1970 to 2069; zero is 2000 only if it is a text."""
+    if 0 < number < 70 or (not number and is_text):
+        number += 2000
+    elif 70 <= number < 100:
+        number += 1900
+    return b"%d" % number
+
+
 def _number(column: Column, text: str) -> bytes:
-    if column.data_type in ("float", "double"):
-        return repr(float(text)).encode()
     scale = column.scale or 0 if column.data_type == "decimal" else 0
     rounded = Decimal(text).quantize(Decimal(1).scaleb(-scale), rounding=ROUND_HALF_UP)
     return format(rounded, "f").encode()
@@ -111,6 +145,10 @@ def _moment(column: Column, text: str) -> Field:
         # Its meaning depends on the time zone of the session that altered the table.
         raise ValueError(text)
     moment = datetime.fromisoformat(text)
+    kept = len(text.partition(".")[2]) <= column.fraction_digits
+    if moment.tzinfo is not None or not kept or (column.data_type == "date" and ":" in text):
+        # Servers differ in whether they round.
+        raise ValueError(text)
     if column.data_type == "date":
         return f"{moment:%Y-%m-%d}".encode()
     return f"{moment:%Y-%m-%d %H:%M:%S.%f}".encode()
@@ -123,7 +161,6 @@ def _time(column: Column, text: str) -> bytes:
 
 
 _BY_TEXT: tuple[tuple[frozenset[str], Callable[[Column, str], Field]], ...] = (
-    (_NUMBERS, _number),
     (_TEMPORAL, _moment),
     (frozenset({"time"}), _time),
 )

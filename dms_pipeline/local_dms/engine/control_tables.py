@@ -88,7 +88,7 @@ class ControlTables:
             sql.SQL("INSERT INTO {} VALUES (%s, %s, %s, %s, %s, %s)").format(
                 self._table(_EXCEPTIONS)
             ),
-            (self._task[1], table.schema, table.table, _now(), statement, error),
+            (self._task[1], table.schema, table.table, _now(), _shown(statement), _shown(error)),
         )
 
     def add_suspended(self, target: TargetConnection, table: TableId, reason: str) -> None:
@@ -145,6 +145,11 @@ class ControlTables:
 
     def _table(self, name: str) -> sql.Identifier:
         return sql.Identifier(self._schema, name)
+
+
+def _shown(text: str) -> str:
+    """Statements and labels of the source may hold a NUL, text on the target may not."""
+    return text.replace("\0", "\\0")
 
 
 def _now() -> datetime:

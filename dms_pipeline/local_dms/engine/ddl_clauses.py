@@ -11,6 +11,9 @@ from dms_pipeline.local_dms.engine.sql_words import Word, WordReader, split_at_c
 FIRST = ""
 """The place of a column before all others; another place is the name of the column before."""
 
+WIDE_CHARSETS = ("utf16", "utf32", "ucs2")
+"""Beginnings of the names of character sets in which ASCII is not one byte."""
+
 
 @dataclass(frozen=True, slots=True)
 class DefaultValue:
@@ -74,7 +77,12 @@ class KeyChanged:
 
 @dataclass(frozen=True, slots=True)
 class CharsetConverted:
-    """CONVERT TO CHARACTER SET: text columns change in place."""
+    """CONVERT TO CHARACTER SET: text columns change in place.
+
+    ``keeps_ascii`` where the new set is known to write ASCII as most sets do.
+    """
+
+    keeps_ascii: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,11 +192,19 @@ def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
         # Defaults, visibility of indexes, enforcement of checks: no row changes.
         return
     elif reader.accept("CONVERT", "TO"):
-        yield CharsetConverted()
+        yield _conversion(reader)
     elif reader.peek() in _PARTITION_VERBS:
         yield _partitions(part)
     else:
         yield UnknownClause(_text(part))
+
+
+def _conversion(reader: WordReader) -> CharsetConverted:
+    if not reader.accept("CHARACTER", "SET"):
+        reader.accept("CHARSET")
+    reader.accept("=")
+    charset = "default" if reader.at_end else reader.name().lower()
+    return CharsetConverted(keeps_ascii=not charset.startswith(("default", *WIDE_CHARSETS)))
 
 
 def _partitions(part: list[Word]) -> PartitionsChanged:

@@ -7,6 +7,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine import column_layout
 from dms_pipeline.local_dms.engine.column_layout import Layout
 from dms_pipeline.local_dms.engine.ddl_clauses import (
+    WIDE_CHARSETS,
     AlterClause,
     CharsetConverted,
     ColumnAdded,
@@ -74,9 +75,9 @@ def walked_back(
         columns.append(replace(definition, name=name))
         stated = _stated(name, behind)
         is_changed = any(one != stated for one in given)
-        if _depends_on_charset(definition):
+        if definition.charset is not None:
             # A definition without a character set takes the table's, maybe another one by then.
-            is_changed = bool(given) or any(map(_converts_text, later))
+            is_changed = bool(given) or any(_conversion(clauses) for clauses in later)
         if is_changed:
             uncertain.add(name)
     key = tuple(earlier_names.get(part.lower(), "") for part in today.primary_key)
@@ -164,19 +165,17 @@ def _kept(before: PastTable, name: str, clauses: Clauses) -> Column | None:
         return None
     spelled = next((n for n in before.layout if column_layout.same_name(n, earlier)), earlier)
     definition = before.certain(spelled)
-    if definition is not None and _depends_on_charset(definition) and _converts_text(clauses):
-        return None
-    return definition
+    converted = _conversion(clauses)
+    if definition is None or definition.charset is None or converted is None:
+        return definition
+    # Labels are not in the rows. Servers convert them by leaving their bytes as they are.
+    is_label = definition.data_type in ("enum", "set") and definition.column_type.isascii()
+    was_ascii = not definition.charset.startswith(WIDE_CHARSETS)
+    return definition if is_label and was_ascii and converted.keeps_ascii else None
 
 
-def _depends_on_charset(column: Column) -> bool:
-    """Labels of ENUM and SET are not in the rows, and ASCII is the same in all character sets."""
-    is_label = column.data_type in ("enum", "set") and column.column_type.isascii()
-    return column.charset is not None and not is_label
-
-
-def _converts_text(clauses: Clauses) -> bool:
-    return any(isinstance(clause, CharsetConverted) for clause in clauses)
+def _conversion(clauses: Clauses) -> CharsetConverted | None:
+    return next((clause for clause in clauses if isinstance(clause, CharsetConverted)), None)
 
 
 def _key_behind(key: tuple[str, ...], clauses: Clauses) -> tuple[str, ...]:

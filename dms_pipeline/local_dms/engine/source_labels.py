@@ -36,12 +36,12 @@ _BY_RECURSION = """
         SELECT {column}, 0 FROM {table} WHERE FALSE
         UNION ALL SELECT NULL, 0
         UNION ALL SELECT {number}, 1 FROM labels WHERE NOT is_wanted
-    ) SELECT label FROM labels WHERE is_wanted
+    ) SELECT {shown} FROM labels WHERE is_wanted
 """
 # MariaDB keeps only eight members of a SET in such a query. For an ENUM the variable is slow: its
 # declaration takes time by the square of the members.
 _BY_VARIABLE = (
-    "BEGIN NOT ATOMIC DECLARE label TYPE OF {table}.{column} DEFAULT {number}; SELECT label; END"
+    "BEGIN NOT ATOMIC DECLARE label TYPE OF {table}.{column} DEFAULT {number}; SELECT {shown}; END"
 )
 
 
@@ -79,6 +79,9 @@ def _ask(
     names = {
         "column": quoted(column.name),
         "table": f"{quoted(table.schema)}.{quoted(table.table)}",
+        # A conversion of the column between character sets may have left labels that are no text
+        # in the new one: servers do not convert them. They must not break the connection.
+        "shown": "label" if column.charset == "binary" else "CONVERT(label USING utf8mb4)",
     }
     labels = {}
     with connection.cursor() as cursor:

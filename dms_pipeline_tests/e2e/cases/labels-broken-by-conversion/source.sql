@@ -1,0 +1,2 @@
+CREATE TABLE t (k int PRIMARY KEY, e enum('5','é')) DEFAULT CHARSET utf16;
+INSERT INTO t VALUES (1,'é');
