@@ -34,6 +34,8 @@ class Column:
     fraction_digits: int = 0
     collation: str | None = None
     is_nullable: bool = True
+    is_falsely_logged: bool = False
+    """Whether the source's log may hold other values than the table."""
 
     @property
     def is_unsigned(self) -> bool:

@@ -1,6 +1,7 @@
 """Reading the definitions of source tables from information_schema."""
 
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 from pymysql.connections import Connection
@@ -9,6 +10,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.source_labels import with_true_labels
+from dms_pipeline.local_dms.engine.virtual_columns import Computation, falsely_logged
 
 _SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 _TABLES = """
@@ -22,7 +24,7 @@ _VERSIONED = """
 _COLUMNS = """
     SELECT table_schema, table_name, column_name, data_type, column_type, character_set_name,
            character_maximum_length, character_octet_length, numeric_precision, numeric_scale,
-           datetime_precision, collation_name, is_nullable
+           datetime_precision, collation_name, is_nullable, extra, generation_expression
     FROM information_schema.columns WHERE table_schema IN %s
     ORDER BY table_schema, table_name, ordinal_position
 """
@@ -62,8 +64,17 @@ def read_tables(
                 " leave it out with an exclude rule"
             )
     columns: dict[TableId, list[Column]] = {}
-    for schema, table, *column in _query(connection, _COLUMNS, (schemas,)):
-        columns.setdefault(TableId(schema, table), []).append(_column(column))
+    computations: dict[TableId, dict[str, Computation]] = {}
+    for schema, name, *column, extra, expression in _query(connection, _COLUMNS, (schemas,)):
+        table = TableId(schema, name)
+        if table in tables:
+            columns.setdefault(table, []).append(_column(column))
+            computed = Computation(extra, expression)
+            computations.setdefault(table, {})[columns[table][-1].name] = computed
+    for table, names in falsely_logged(connection, computations).items():
+        columns[table] = [
+            replace(column, is_falsely_logged=column.name in names) for column in columns[table]
+        ]
     indexes = _query(connection, _UNIQUE_INDEXES, (schemas,))
     keys, hashes = _keys(indexes), _hash_counts(indexes)
     found = {}
@@ -71,6 +82,8 @@ def read_tables(
         if table in columns:
             primary, unique = keys.get(table, ((), ()))
             true = tuple(with_true_labels(connection, table, each) for each in columns[table])
+            false = {column.name for column in true if column.is_falsely_logged}
+            unique = tuple(index for index in unique if false.isdisjoint(index))
             found[table] = SourceTable(table, true, primary, estimate, unique, hashes[table])
     return found
 

@@ -1,5 +1,6 @@
 """From a source table and the mapping rules to its plan; what cannot be carried out is refused."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -26,6 +27,8 @@ from dms_pipeline.local_dms.engine.type_mapping.column_mapping import (
     Step,
     UnfitValueError,
 )
+
+logger = logging.getLogger(__name__)
 
 _LONGEST_NAME = 63
 
@@ -87,6 +90,14 @@ class _Planner:
         for index, column in enumerate(self._source.columns):
             name = self._rules.target_column(self._table, column)
             if name is None:
+                continue
+            if column.is_falsely_logged:
+                logger.warning(
+                    "table %s: virtual column %s is left out, as MariaDB logs other values of it"
+                    " than the table has",
+                    self._table,
+                    column.name,
+                )
                 continue
             conversion = convert_column(self._table, column)
             if conversion.is_lob and self._lobs.mode == "none":
