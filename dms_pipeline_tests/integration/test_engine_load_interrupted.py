@@ -42,6 +42,9 @@ def source(source_server, postgres) -> Iterator[Source]:
         # More than fits into the buffers between the source and a reader that waits.
         opened.run(f"INSERT INTO {SCHEMA}.t (v) SELECT v FROM {SCHEMA}.t")
     yield opened
+    # Others use the servers after a test that failed half way.
+    source_server.start()
+    postgres.start()
     opened.reconnect()
     opened.run(f"DROP DATABASE {SCHEMA}")
     opened.close()

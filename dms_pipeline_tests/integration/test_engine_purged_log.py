@@ -22,6 +22,8 @@ def source(source_server, postgres) -> Iterator[Source]:
     opened = Source(source_server.dsn, SCHEMA)
     opened.run(f"CREATE TABLE {SCHEMA}.t (a int PRIMARY KEY)")
     yield opened
+    # Others use the server after a test that failed half way.
+    source_server.start()
     opened.close()
     fresh = Source(source_server.dsn, SCHEMA, create=False)
     fresh.run(f"DROP DATABASE {SCHEMA}")
