@@ -12,9 +12,9 @@ import pytest
 from dms_pipeline_tests.e2e.case_runs import drop_on_target, source_end, wait_until_applied
 from dms_pipeline_tests.e2e.random_definitions import Scripts
 from dms_pipeline_tests.e2e.table_contents import source_content, source_tables, target_content
-from dms_pipeline_tests.engine_driver import EngineRun, include, target_rows
+from dms_pipeline_tests.engine_driver import EngineRun, include, run_on_target, target_rows
 
-MODES = ("beside", "afterwards", "between")
+MODES = ("beside", "afterwards", "unnoted", "between")
 _STRICT = {
     "DataErrorPolicy": "SUSPEND_TABLE", "DataTruncationErrorPolicy": "SUSPEND_TABLE",
     "ApplyErrorDeletePolicy": "SUSPEND_TABLE", "ApplyErrorInsertPolicy": "SUSPEND_TABLE",
@@ -54,6 +54,9 @@ def _run(source_server: Any, target_dsn: str, *, seed: int, mode: str, tables: i
     for number in range(runs):
         if mode != "beside":
             scripts.go_on(6)
+        if mode == "unnoted":
+            # As for a task that begins where no task of ours has been.
+            run_on_target(target_dsn, "DROP TABLE public.local_dms_definitions")
         run = EngineRun(dsn, target_dsn, position=checkpoint, task_id=f"TASK{number}", **task)
         if mode == "beside":
             run.wait_for("running")
