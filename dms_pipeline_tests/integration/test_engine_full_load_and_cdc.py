@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from dms_pipeline_tests.e2e.case_runs import source_end, wait_until_applied
 from dms_pipeline_tests.engine_driver import (
     UPSERT,
     EngineRun,
@@ -114,7 +115,6 @@ def load(mysql, postgres, source: Source, **spec) -> EngineRun:
 
 
 def capture(mysql, postgres, source: Source, position: str | None, **spec) -> EngineRun:
-    spec.setdefault("stop_position", server_time(3))
     return EngineRun(
         mysql.dsn,
         postgres.dsn,
@@ -124,13 +124,21 @@ def capture(mysql, postgres, source: Source, position: str | None, **spec) -> En
     )
 
 
+def catch_up(mysql, postgres, source: Source, position: str | None, **spec) -> EngineRun:
+    """Captures to where the source is now, then stops."""
+    run = capture(mysql, postgres, source, position, **spec)
+    wait_until_applied(run, source_end(mysql.dsn))
+    run.stop()
+    run.wait()
+    return run
+
+
 def test_every_type_is_the_same_after_full_load_and_after_capture(mysql, postgres, source):
     source.run(WIDE.format(schema=source.schema))
     first = load(mysql, postgres, source)
     for number, row in enumerate(WIDE_ROWS):
         source.insert("wide", {"id": 4294967295 - number, **row})
-    run = capture(mysql, postgres, source, first.checkpoint)
-    assert run.wait()["reason"] == "STOPPED_AT_SERVER_TIME", run.messages[-1]
+    run = catch_up(mysql, postgres, source, first.checkpoint)
     captured = target_rows(postgres.dsn, f"SELECT * FROM {source.schema}.wide ORDER BY id")
     load(mysql, postgres, source)
     loaded = target_rows(postgres.dsn, f"SELECT * FROM {source.schema}.wide ORDER BY id")
@@ -160,7 +168,7 @@ def wide_on_target(mysql, postgres):
     opened.run(WIDE.format(schema="e_wide_once"))
     first = load(mysql, postgres, opened)
     opened.insert("wide", {"id": 1, **WIDE_ROWS[0]})
-    capture(mysql, postgres, opened, first.checkpoint).wait()
+    catch_up(mysql, postgres, opened, first.checkpoint)
     columns = ["u4", "i8", "f", "c", "d1", "v", "l1", "tx", "b", "b10", "b1", "e", "s", "t0"]
     columns += ["ts3", "dt6", "y", "gv", "lt"]
     listed = ", ".join(f"{column}::text" for column in columns)
@@ -179,15 +187,13 @@ def test_changes_are_counted_netted_and_checkpointed(mysql, postgres, source):
     source.run(f"UPDATE {source.schema}.t SET a = 9, v = 'nine' WHERE a = 1")
     source.run(f"UPDATE {source.schema}.t SET v = 'x' WHERE a = 4")
     source.run(f"DELETE FROM {source.schema}.t WHERE a IN (2, 5)")
-    run = capture(mysql, postgres, source, first.checkpoint)
-    run.wait()
+    run = catch_up(mysql, postgres, source, first.checkpoint)
     query = f"SELECT a, b, v FROM {source.schema}.t ORDER BY a"
     assert target_rows(postgres.dsn, query) == source_rows(mysql.dsn, query)
     counters = run.counters("t")
     assert [counters[n] for n in ("Inserts", "Updates", "Deletes")] == [2, 2, 2]
     assert [counters["Applied" + n] for n in ("Inserts", "Updates", "Deletes")] == [2, 2, 2]
-    again = capture(mysql, postgres, source, run.checkpoint)
-    again.wait()
+    again = catch_up(mysql, postgres, source, run.checkpoint)
     assert again.counters("t")["Inserts"] == 0
 
 
@@ -199,7 +205,7 @@ def test_replay_from_an_old_checkpoint_gives_the_same_content(mysql, postgres, s
     source.run(f"DELETE FROM {source.schema}.t WHERE a = 12")
     query = f"SELECT a, v FROM {source.schema}.t ORDER BY a"
     for _ in range(2):
-        capture(mysql, postgres, source, first.checkpoint, settings=UPSERT).wait()
+        catch_up(mysql, postgres, source, first.checkpoint, settings=UPSERT)
         assert target_rows(postgres.dsn, query) == [(1, 1), (13, 3)]
 
 
@@ -215,8 +221,7 @@ def test_idle_source_moves_the_checkpoint_past_other_tables_and_rotations(mysql,
     first = load(mysql, postgres, source, rules=rules)
     source.run(f"INSERT INTO {source.schema}.other VALUES (1)")
     source.run("FLUSH BINARY LOGS")
-    run = capture(mysql, postgres, source, first.checkpoint, rules=rules)
-    run.wait()
+    run = catch_up(mysql, postgres, source, first.checkpoint, rules=rules)
     end = source_rows(mysql.dsn, "SHOW BINARY LOGS")[-1]
     assert f"#{end[0]}:" in (run.checkpoint or "")
     assert f":{end[1]}:" in (run.checkpoint or "")
@@ -229,8 +234,7 @@ def test_truncate_empties_the_target_in_order(mysql, postgres, source):
     source.run(f"INSERT INTO {source.schema}.t VALUES (2)")
     source.run(f"TRUNCATE TABLE {source.schema}.t")
     source.run(f"INSERT INTO {source.schema}.t VALUES (3)")
-    run = capture(mysql, postgres, source, first.checkpoint)
-    run.wait()
+    run = catch_up(mysql, postgres, source, first.checkpoint)
     assert target_rows(postgres.dsn, f"SELECT a FROM {source.schema}.t") == [(3,)]
     assert run.counters("t")["AppliedDdls"] == 1
 
@@ -240,7 +244,7 @@ def test_table_created_after_the_full_load_arrives(mysql, postgres, source):
     first = load(mysql, postgres, source)
     source.run(f"CREATE TABLE {source.schema}.fresh (a int PRIMARY KEY, b text)")
     source.run(f"INSERT INTO {source.schema}.fresh VALUES (1, 'x')")
-    capture(mysql, postgres, source, first.checkpoint).wait()
+    catch_up(mysql, postgres, source, first.checkpoint)
     assert target_rows(postgres.dsn, f"SELECT * FROM {source.schema}.fresh") == [(1, "x")]
 
 
@@ -248,7 +252,7 @@ def test_stop_request_and_end_of_input_stop_soon(mysql, postgres, source):
     source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
     first = load(mysql, postgres, source)
     for ask in (EngineRun.stop, EngineRun.close_input):
-        run = capture(mysql, postgres, source, first.checkpoint, stop_position=None)
+        run = capture(mysql, postgres, source, first.checkpoint)
         run.wait_for("running")
         ask(run)
         assert run.wait(5)["reason"] == "NORMAL"
@@ -264,6 +268,13 @@ def test_server_time_in_the_past_stops_at_once_and_keeps_the_checkpoint(mysql, p
     assert target_rows(postgres.dsn, f"SELECT a FROM {source.schema}.t") == []
 
 
+def test_server_time_stops_a_running_task(mysql, postgres, source):
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
+    first = load(mysql, postgres, source)
+    run = capture(mysql, postgres, source, first.checkpoint, stop_position=server_time(3))
+    assert run.wait()["reason"] == "STOPPED_AT_SERVER_TIME"
+
+
 def test_commit_time_divides_history_between_transactions(mysql, postgres, source):
     source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
     first = load(mysql, postgres, source)
@@ -276,7 +287,7 @@ def test_commit_time_divides_history_between_transactions(mysql, postgres, sourc
     run = capture(mysql, postgres, source, first.checkpoint, stop_position=stop)
     assert run.wait(20)["reason"] == "STOPPED_AT_COMMIT_TIME"
     assert target_rows(postgres.dsn, f"SELECT a FROM {source.schema}.t") == [(1,)]
-    capture(mysql, postgres, source, run.checkpoint).wait()
+    catch_up(mysql, postgres, source, run.checkpoint)
     assert target_rows(postgres.dsn, f"SELECT a FROM {source.schema}.t ORDER BY a") == [(1,), (2,)]
 
 
@@ -286,7 +297,7 @@ def test_start_time_passes_over_earlier_transactions(mysql, postgres, source):
     source.run(f"INSERT INTO {source.schema}.t VALUES (1)")
     moment = source_rows(mysql.dsn, "SELECT UNIX_TIMESTAMP() + 1, SLEEP(1.1)")[0][0]
     source.run(f"INSERT INTO {source.schema}.t VALUES (2)")
-    capture(mysql, postgres, source, None, time=moment).wait()
+    catch_up(mysql, postgres, source, None, time=moment)
     assert target_rows(postgres.dsn, f"SELECT a FROM {source.schema}.t") == [(2,)]
 
 
@@ -304,7 +315,7 @@ def test_names_follow_the_transformation_rules(mysql, postgres, source):
     ]  # fmt: skip
     first = load(mysql, postgres, source, rules=rules)
     source.run(f"INSERT INTO {source.schema}.Student VALUES (4, 5, 6)")
-    capture(mysql, postgres, source, first.checkpoint, rules=rules).wait()
+    catch_up(mysql, postgres, source, first.checkpoint, rules=rules)
     rows = target_rows(postgres.dsn, "SELECT * FROM e_renamed.student ORDER BY id")
     assert rows == [(1, 3), (4, 6)]
 
