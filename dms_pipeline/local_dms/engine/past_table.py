@@ -42,10 +42,6 @@ class PastTable:
     def layout(self) -> Layout:
         return tuple(column.name for column in self.source.columns)
 
-    @property
-    def is_certain(self) -> bool:
-        return not (self.unknown or self.uncertain)
-
     def certain(self, name: str) -> Column | None:
         """The column's definition here, if it is known."""
         if name in self.unknown or name in self.uncertain:
