@@ -83,6 +83,7 @@ class ReplicationTask:
             self._settings, server_name=spec.server_name, task_name=spec.task_id
         )
         self._not_before = 0.0
+        self._begun_at: str | None = None
         self._captures = False
 
     def run(self) -> StopReason:
@@ -100,7 +101,7 @@ class ReplicationTask:
             try:
                 return self._connected(again=attempts.count > 0)
             except (SourceUnavailableError, TargetUnavailableError) as error:
-                if not self._captures:
+                if self._begun_at is None:
                     raise
                 delay_s = attempts.lost_at(self._reporter.last_checkpoint)
                 if delay_s is None:
@@ -176,11 +177,11 @@ class ReplicationTask:
         return self._capture(source, target, start, resumed, stop=self._stop)
 
     def _continue(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
-        """Capture again from the stored checkpoint, after a connection was lost."""
+        """Capture again after a connection was lost, from what this run has stored if it has."""
         self._catalogue = self._new_catalogue()
         self._catalogue.read(source)
         self._state.own(target)
-        stored = self._state.read(target)
+        stored = self._state.read(target) if self._captures else self._begun_at
         if stored is None:
             raise LoadError("the checkpoint on the target is gone while the task was running")
         start = resolve_start(self._spec.source, source, stored, time=None)
@@ -275,6 +276,7 @@ class ReplicationTask:
         stop: StopCondition,
     ) -> StopReason:
         self._not_before = start.not_before
+        self._begun_at = self._begun_at or checkpoint.encode()
         session = self._session(target)
         session.prepare(source, start.position)
         # A later attempt reads on from what is stored, so that has to be this run's from the start.
