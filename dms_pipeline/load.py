@@ -132,12 +132,13 @@ class Load:
         self.lease.take()
         end = self._source_end(source)
         task = self.objects.task()
+        window_s = self.pipeline.stop.window_s or self.objects.pacing.drain_window_s
         if task.status == "ready":
-            self._start(task, resume=False)
+            self._start(task, resume=False, window_s=window_s)
         elif task.status in ("stopped", "failed") and not stopped_as_told(task):
-            self._start(task, resume=True)
+            self._start(task, resume=True, window_s=window_s)
         extensions = 0
-        while self._is_behind(task := self._await_stop(), end):
+        while self._is_behind(task := self._await_stop(window_s), end):
             stop = self.pipeline.stop
             if stop.when_behind == "fail":
                 raise LoadError(
@@ -148,8 +149,10 @@ class Load:
                 self.objects.say(f"behind {end}: the next load carries on from there")
                 return
             extensions += 1
+            # A task that needs the whole window only to get ready would never move on.
+            window_s *= 2
             self.objects.say(f"not yet at {end}, where the source was at the start: extending")
-            self._start(task, resume=True)
+            self._start(task, resume=True, window_s=window_s)
 
     def record_load(self, source: MySQLSource, target: PostgresTarget) -> CheckpointRecord:
         """Stores the counters of every table, then the checkpoint that they lead to."""
@@ -253,13 +256,13 @@ class Load:
             self.lease.note_source_end(str(source.end()))
         return parse_checkpoint(self.lease.source_end)
 
-    def _await_stop(self) -> ReplicationTask:
+    def _await_stop(self, window_s: int) -> ReplicationTask:
         """The task once it has ended. A stop at a commit time is helped along on an idle source."""
         if self.pipeline.stop.at == "commit_time":
             # A task reads nothing while it is starting, which takes minutes on AWS.
             self.objects.await_task(_MAY_READ.__contains__, for_ever=True)
             clock = self.objects.pacing.clock
-            deadline = clock() + self._window_s()
+            deadline = clock() + window_s
             self.objects.await_task(
                 lambda seen: seen in FINAL_STATES or (seen == "running" and clock() >= deadline),
                 for_ever=True,
@@ -286,22 +289,19 @@ class Load:
         except BinlogError:
             return False
 
-    def _start(self, task: ReplicationTask, *, resume: bool) -> None:
+    def _start(self, task: ReplicationTask, *, resume: bool, window_s: int) -> None:
         is_cdc = task.migration_type == "cdc"
-        stop = self._stop_position() if is_cdc else None
+        stop = self._stop_position(window_s) if is_cdc else None
         self.objects.say(f"starting the task{f', which stops at {stop} (UTC)' if stop else ''}")
         # A full load that broke off begins again: nothing of it was recorded.
         again: StartType = "resume-processing" if is_cdc else "reload-target"
         start: StartType = again if resume else "start-replication"
         self.objects.dms.start_task(task, start, cdc_stop_position=stop)
 
-    def _stop_position(self) -> str:
-        window = 0 if self.pipeline.stop.at == "commit_time" else self._window_s()
+    def _stop_position(self, window_s: int) -> str:
+        window = 0 if self.pipeline.stop.at == "commit_time" else window_s
         moment = datetime.fromtimestamp(math.ceil(self.objects.pacing.clock() + window), UTC)
         return f"{self.pipeline.stop.at}:{moment:%Y-%m-%dT%H:%M:%S}"
-
-    def _window_s(self) -> int:
-        return self.pipeline.stop.window_s or self.objects.pacing.drain_window_s
 
     def _record(self, task: ReplicationTask, source: MySQLSource) -> CheckpointRecord:
         instance = self.objects.instance()

@@ -92,8 +92,8 @@ class StopSection(_Section):
     )
     when_behind: Literal["extend", "carry_over", "fail"] = Field(
         "extend",
-        description="extend: give it another window; carry_over: succeed, and leave the rest to "
-        "the next load; fail: fail the run",
+        description="extend: give it another window, twice as long each time; carry_over: "
+        "succeed, and leave the rest to the next load; fail: fail the run",
     )
     max_extensions: int = Field(
         3, ge=0, description="windows added before the rest is carried over after all"

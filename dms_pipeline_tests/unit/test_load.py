@@ -197,9 +197,21 @@ def test_load_that_never_catches_up_ends_and_says_so(world):
     world.prepare("run-2", cdc=True)
     world.load("run-2").run_task(world.source)
     assert len(world.engine.specs) == 1 + 1 + world.pipeline.stop.max_extensions
-    assert "the next load carries on from there" in world.said[-1]
-    world.load("run-2").record_load(world.source, world.target)
-    assert world.checkpoints.latest("studentdb").behind == str(world.source.end())
+
+
+def test_windows_grow_for_a_load_that_needs_one_only_to_get_ready(world):
+    world.run("run-1")
+    tables = [table_row("studentdb", "student_details")]
+    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2001)))
+    load = world.prepare("run-2", cdc=True)
+    pacing = replace(load.objects.pacing, clock=lambda: 0.0, drain_window_s=7)
+    replace(load, objects=replace(load.objects, pacing=pacing)).run_task(world.source)
+    assert [spec["stop_position"] for spec in world.engine.specs[1:]] == [
+        "server_time:1970-01-01T00:00:07",
+        "server_time:1970-01-01T00:00:14",
+        "server_time:1970-01-01T00:00:28",
+        "server_time:1970-01-01T00:00:56",
+    ]
 
 
 def test_checkpoint_moved_by_another_writer_during_the_load_is_not_overwritten(world):
