@@ -197,6 +197,9 @@ def test_load_that_never_catches_up_ends_and_says_so(world):
     world.prepare("run-2", cdc=True)
     world.load("run-2").run_task(world.source)
     assert len(world.engine.specs) == 1 + 1 + world.pipeline.stop.max_extensions
+    assert "the next load carries on from there" in world.said[-1]
+    world.load("run-2").record_load(world.source, world.target)
+    assert world.checkpoints.latest("studentdb").behind == str(world.source.end())
 
 
 def test_windows_grow_for_a_load_that_needs_one_only_to_get_ready(world):
