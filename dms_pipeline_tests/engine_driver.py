@@ -156,12 +156,12 @@ class EngineRun:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-        for thread in self._threads:
-            thread.join(10)
-        for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-            if stream is not None:
-                with contextlib.suppress(BrokenPipeError):
-                    stream.close()
+            for thread in self._threads:
+                thread.join(10)
+            for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
+                if stream is not None:
+                    with contextlib.suppress(BrokenPipeError):
+                        stream.close()
 
     @property
     def checkpoint(self) -> str | None:

@@ -9,6 +9,7 @@ from dms_pipeline_tests.engine_driver import (
 )
 from dms_pipeline_tests.integration.test_engine_full_load_and_cdc import (
     capture,
+    catch_up,
     load,
     mysql,
     source,
@@ -90,6 +91,5 @@ def test_changes_of_a_table_missing_on_the_target_are_refused(mysql, postgres, s
     source.run(f"INSERT INTO {source.schema}.t VALUES (1)")
     run = capture(mysql, postgres, source, first.checkpoint, settings=STOP_ON_ERRORS)
     assert f'relation "{source.schema}.t" does not exist' in failure(run)
-    suspending = capture(mysql, postgres, source, first.checkpoint)
-    assert suspending.wait()["type"] == "stopped"
+    suspending = catch_up(mysql, postgres, source, first.checkpoint)
     assert suspending.counters("t")["TableState"] == "Table error"
