@@ -55,7 +55,8 @@ dev: setup
 	@.venv/bin/dms-pipeline dev
 
 test: setup
-	@.venv/bin/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile
+	@.venv/bin/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile \
+	  --no-loadscope-reorder
 
 soak: setup
 	@.venv/bin/python -m pytest -m soak

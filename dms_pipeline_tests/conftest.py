@@ -13,10 +13,21 @@ from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer
 from dms_pipeline.local_dms.stack import LocalStack
 from dms_pipeline_tests.mysql_program import NO_MYSQL, find_mysql_program
 
+_HERE = Path(__file__).parent
+
 
 def pytest_configure() -> None:
     # `timeout` and CI runners end a session with SIGTERM, which would skip every finalizer.
     signal.signal(signal.SIGTERM, lambda *_: pytest.exit("terminated", returncode=143))
+    # A shell starts what it puts in the background with SIGINT ignored, and every process that a
+    # test starts would inherit that; the tests stop some of them with SIGINT.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # The long files first: one that came last would keep a single process busy at the end.
+    tiers = ("e2e", "integration", "unit")
+    items.sort(key=lambda item: tiers.index(item.path.relative_to(_HERE).parts[0]))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
