@@ -50,6 +50,10 @@ class MappingRules:
         matching = [rule.includes for rule in self.selections if rule.matches(table)]
         return bool(matching) and all(matching)
 
+    def included_names(self) -> tuple[TableId, ...]:
+        """Names and patterns of the tables that may take part, as the rules give them."""
+        return tuple(dict.fromkeys(rule.locator for rule in self.selections if rule.includes))
+
     def filters(self, table: TableId) -> tuple[tuple[SourceFilter, ...], ...]:
         """The filters of every rule that includes the table: a row takes part by any of them."""
         return tuple(r.filters for r in self.selections if r.includes and r.matches(table))

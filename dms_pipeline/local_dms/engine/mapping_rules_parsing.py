@@ -62,6 +62,7 @@ def _selection(rule: dict[str, Any]) -> SelectionRule:
         raise _unsupported(rule, "table-type 'view'")
     compile_name = compile_exact if action == "explicit" else compile_wildcard
     return SelectionRule(
+        locator=TableId(locator["schema-name"], locator["table-name"]),
         schema=compile_name(locator["schema-name"]),
         table=compile_name(locator["table-name"]),
         includes=action != "exclude",

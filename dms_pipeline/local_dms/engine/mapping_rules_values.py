@@ -32,8 +32,12 @@ RENAMES: dict[str, Callable[[str, str, str], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SelectionRule:
-    """One selection rule; ``explicit`` ones have patterns without wildcards."""
+    """One selection rule; ``explicit`` ones have patterns without wildcards.
 
+    ``locator`` has the patterns as they were given.
+    """
+
+    locator: TableId
     schema: re.Pattern[str]
     table: re.Pattern[str]
     includes: bool

@@ -37,6 +37,7 @@ from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import StopReason, TaskSpec
 from dms_pipeline.local_dms.engine.parallel_load import FullLoad
 from dms_pipeline.local_dms.engine.reporter import Reporter
+from dms_pipeline.local_dms.engine.source_access import check_access
 from dms_pipeline.local_dms.engine.start_position import CaptureStart, resolve_start
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
 from dms_pipeline.local_dms.engine.stored_checkpoint import read_stored
@@ -158,6 +159,7 @@ class ReplicationTask:
         self._catalogue.read(source)
         if not self._catalogue.plans and self._settings.fail_on_no_tables:
             raise LoadError(f"{NO_TABLES} {_PRIVILEGE.format(self._spec.source.user)}")
+        check_access(source, self._spec.source.user, self._rules, self._catalogue.plans)
         if self._captures_changes:
             self._state.create(target)
             self._state.own(target)
