@@ -149,7 +149,8 @@ class Aftermath:
         self._mail(mail)
 
     def _mail(self, mail: Mail) -> None:
-        self.notifier.notify(subject=mail.subject, message=mail.text)
+        topic = self.pipeline.notification_topic
+        self.notifier.notify(subject=mail.subject, message=mail.text, topic=topic)
         self.say(f"mailed: {mail.subject}")
 
 

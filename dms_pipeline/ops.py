@@ -96,6 +96,7 @@ class _Steps:
                 objects=load.objects,
                 source=partial(on.source.database, self.pipeline.source.secret),
                 target=partial(on.target.database, self.pipeline.target.secret),
+                topic=on.notifier.client(self.pipeline.notification_topic),
             ).run()
         except DmsPipelineError:
             # Nothing was created: the next run need not wait for this one's lease to end.
@@ -149,7 +150,9 @@ class _Steps:
         record, loads, run = self._recorded(context, on)
         run_id = context.run.run_id
         mail = success_mail(record, loads, run, run_id=run_id, link=on.notifier.link(run_id))
-        on.notifier.notify(subject=mail.subject, message=mail.text)
+        on.notifier.notify(
+            subject=mail.subject, message=mail.text, topic=self.pipeline.notification_topic
+        )
         context.log.info(f"mailed: {mail.subject}")
 
     def publish_tables(

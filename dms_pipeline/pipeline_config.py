@@ -157,6 +157,9 @@ class _PipelineFile(_Section):
         24, ge=1, description="hours after which what a failed run left is deleted"
     )
     row_count_blocks: bool = Field(True, description="a wrong row count fails the run")
+    notification_topic: str | None = Field(
+        None, min_length=1, description="SNS topic, name or ARN; default: the deployment's"
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ class PipelineConfig:
     on_failure: Literal["keep", "delete"]
     keep_hours: int
     row_count_blocks: bool
+    notification_topic: str | None
     table_mappings: str
     task_settings: str
 
@@ -247,6 +251,7 @@ def load_pipeline(folder: Path, name: str) -> PipelineConfig:
         on_failure=file.on_failure,
         keep_hours=file.keep_hours,
         row_count_blocks=file.row_count_blocks,
+        notification_topic=file.notification_topic,
         table_mappings=json.dumps(mappings),
         task_settings=json.dumps(settings),
     )

@@ -13,9 +13,16 @@ from zoneinfo import ZoneInfo
 from croniter import croniter
 
 from dms_pipeline.aws.dms import MigrationType
-from dms_pipeline.binlog.position import parse_checkpoint
+from dms_pipeline.aws.sns import Topic
+from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.dms_objects import DmsObjects
-from dms_pipeline.errors import BinlogError, DmsPipelineError, LoadError, PreflightError
+from dms_pipeline.errors import (
+    BinlogError,
+    DmsPipelineError,
+    LoadError,
+    PreflightError,
+    SourceError,
+)
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable, ScheduleSection
 from dms_pipeline.records import CheckpointRecord
 from dms_pipeline.resources.leases import Lease
@@ -58,6 +65,7 @@ class Preflight:
     objects: DmsObjects
     source: Callable[[], MySQLSource]
     target: Callable[[], PostgresTarget]
+    topic: Topic
 
     def run(self) -> None:
         """Says the warnings; raises `PreflightError` naming all that is missing."""
@@ -80,6 +88,7 @@ class Preflight:
             *_until_error("AWS DMS", self._dms()),
             *_until_error("source", self._source()),
             *_until_error("target", self._target()),
+            *_until_error("SNS topic", self._topic()),
         )
 
     def _checkpoint(self) -> Finding:
@@ -129,6 +138,8 @@ class Preflight:
         yield _retention(server, self.pipeline.schedule)
         if self.migration_type == "cdc" and self.checkpoint is not None:
             yield _checkpoint_on_server(self.checkpoint, server)
+        if server.end is not None:
+            yield _log_is_sent(source, server.end)
         yield from self._tables(source)
 
     def _tables(self, source: MySQLSource) -> Iterator[Finding]:
@@ -169,6 +180,19 @@ class Preflight:
             f"the target's user may not {'; nor '.join(denied)}" if denied else "",
         )
 
+    def _topic(self) -> Iterator[Finding]:
+        confirmed = self.topic.confirmed_subscriptions()
+        warning = (
+            f"nobody has confirmed a subscription to the SNS topic {self.topic.name}: the mails of "
+            f"{self.pipeline.name} reach nobody. Subscribe, and follow the link in AWS's mail"
+        )
+        yield Finding(
+            "SNS topic",
+            f"{confirmed} confirmed subscriptions",
+            "1 or more",
+            warning="" if confirmed else warning,
+        )
+
 
 def _retention(server: SourceServer, schedule: ScheduleSection) -> Finding:
     """Logs that are deleted before they are read cost a full load."""
@@ -191,6 +215,16 @@ def _longest_pause(schedule: ScheduleSection, moment: datetime) -> timedelta:
     runs = croniter(schedule.cron, moment.astimezone(ZoneInfo(schedule.timezone)))
     moments = [runs.get_next(float) for _ in range(100)]
     return timedelta(seconds=max(later - earlier for earlier, later in pairwise(moments)))
+
+
+def _log_is_sent(source: MySQLSource, end: BinlogPosition) -> Finding:
+    """The row count check reads the log itself; DMS needs the same privilege of its account."""
+    checked, needed = "binary log is sent", "REPLICATION SLAVE"
+    try:
+        source.try_to_read_log(end)
+    except SourceError as error:
+        return Finding(checked, "refused", needed, str(error))
+    return Finding(checked, "yes", needed)
 
 
 def _missing(table: ReplicatedTable) -> Finding:

@@ -1,6 +1,6 @@
 """Creates what a deployment needs to exist before its first run, as CloudFormation does on AWS.
 
-DMS endpoints and database secrets of every pipeline, the two DynamoDB tables, the SNS topic.
+DMS endpoints and database secrets of every pipeline, the two DynamoDB tables, the SNS topics.
 Everything is looked for first: a repetition changes only what differs.
 """
 
@@ -24,7 +24,9 @@ def provision(
     """All pipelines on one source and one target server. Raises `AwsError` when AWS refuses."""
     secrets = DatabaseSecrets(deployment.aws.client("secretsmanager"))
     dms = deployment.dms().client()
+    topics: set[str | None] = {None}
     for pipeline in pipelines:
+        topics.add(pipeline.notification_topic)
         secrets.write(pipeline.source.secret, asdict(source))
         secrets.write(pipeline.target.secret, asdict(target))
         dms.put_endpoint(
@@ -35,7 +37,8 @@ def provision(
         )
     deployment.checkpoints().store().create_table()
     deployment.load_metrics().metrics().create_table()
-    deployment.notifier().client().ensure([email])
+    for topic in topics:
+        deployment.notifier().client(topic).ensure([email])
 
 
 def _settings(engine: str, login: DatabaseCredentials) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Any
 from dms_pipeline.aws.dms import DmsClient
 from dms_pipeline.aws.dynamodb import KeyedTable
 from dms_pipeline.aws.secrets import DatabaseCredentials
+from dms_pipeline.aws.sns import Topic
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.dms_objects import DmsObjects
@@ -59,6 +60,9 @@ class FakeSource(MySQLSource):
     def end(self) -> BinlogPosition:
         assert self.state.end is not None
         return self.state.end
+
+    def try_to_read_log(self, start: BinlogPosition) -> None:
+        pass
 
     def primary_keys(self, tables: Any) -> dict[TableId, bool]:
         return {table: self.keyed[table] for table in tables if table in self.keyed}
@@ -117,6 +121,9 @@ class World:
     @property
     def metrics(self) -> LoadMetrics:
         return LoadMetrics(self._table("dms_load_cdc_metrics", "load_key"))
+
+    def topic(self, name: str = "dms-pipeline") -> Topic:
+        return Topic(client(self.app, "sns"), name)
 
     def _table(self, name: str, sort_key: str) -> KeyedTable:
         dynamodb = client(self.app, "dynamodb")
@@ -178,6 +185,7 @@ def a_world(home: Path, **replaced: Any) -> World:
         if kind == "target":
             settings["DatabaseName"] = "auroradb"
         world.dms.put_endpoint(name, kind=kind, settings=settings)  # type: ignore[arg-type]
+    world.topic().ensure(["somebody@example.com"])
     world.checkpoints.create_table()
     world.metrics.create_table()
     return world
@@ -188,15 +196,17 @@ class Mailbox:
     """A notifier that keeps what it is given, unless SNS refuses."""
 
     mails: list[tuple[str, str]] = field(default_factory=list)
+    topics: list[str | None] = field(default_factory=list)
     refuses: bool = False
 
     def link(self, run_id: str) -> str:
         return f"http://ui/runs/{run_id}"
 
-    def notify(self, *, subject: str, message: str) -> None:
+    def notify(self, *, subject: str, message: str, topic: str | None = None) -> None:
         if self.refuses:
             raise AwsError("SNS does not answer")
         self.mails.append((subject, message))
+        self.topics.append(topic)
 
 
 @dataclass

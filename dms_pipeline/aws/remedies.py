@@ -91,9 +91,13 @@ _NOT_FOUND: dict[tuple[str, str], str] = {
     ("GetSecretValue", "InvalidRequestException"): (
         "Restore the secret if it is marked for deletion, or name another one in pipeline.yaml"
     ),
-    ("Publish", "NotFound"): (
-        f"Create the topic {_HERE}, or name the right one in DMS_NOTIFICATION_TOPIC"
-    ),
+    **{
+        (operation, "NotFound"): (
+            f"Create the topic {_HERE}, or name the right one: in pipeline.yaml "
+            "(notification_topic) or in DMS_NOTIFICATION_TOPIC"
+        )
+        for operation in ("Publish", "ListSubscriptionsByTopic")
+    },
     **{
         (operation, "ResourceNotFoundException"): (
             f"Create the table {_HERE}, or name the right one in DMS_CHECKPOINT_TABLE or "

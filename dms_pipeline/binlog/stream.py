@@ -106,6 +106,22 @@ class BinlogStream:
             if self._last_heard >= deadline:
                 return next(self._parsed, None)
 
+    def confirm(self, timeout_s: float = 10.0) -> None:
+        """Wait for the server's first answer.
+
+        Raises:
+            SourceError: the server refuses to send its log, or does not answer.
+        """
+        if self._packets is None:
+            raise BinlogError("the replication stream is not open")
+        packet = self._packets.poll(timeout_s)
+        if packet is None:
+            raise SourceUnavailableError(
+                f"{self._settings} did not send its binary log within {timeout_s:.0f} s"
+            )
+        self._last_heard = self._clock()
+        self._parsed = iter(self._parse(packet))
+
     def events_until(self, end: BinlogPosition) -> Iterator[BinlogEvent]:
         """Every event before ``end``, a position that the source has already written up to."""
         while self.position < end:

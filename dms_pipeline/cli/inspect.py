@@ -211,4 +211,5 @@ def _preflight(
         objects=objects,
         source=partial(here.source().database, config.source.secret),
         target=partial(here.target().database, config.target.secret),
+        topic=here.notifier().client(config.notification_topic),
     )

@@ -14,6 +14,7 @@ from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
 from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import binary_logs, current_position, server_version
+from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.resources.aws_session import AwsSession
@@ -118,6 +119,11 @@ class MySQLSource:
         """Where the binary log ends now."""
         with self.connect() as connection:
             return current_position(connection)
+
+    def try_to_read_log(self, start: BinlogPosition) -> None:
+        """Ask for the binary log as the row count check does; raises if the account may not."""
+        with BinlogStream(self.settings, start=start) as stream:
+            stream.confirm()
 
     def primary_keys(self, tables: Iterable[TableId]) -> dict[TableId, bool]:
         """For each of the tables that exist: whether it has a primary key."""

@@ -10,6 +10,7 @@ import pytest
 from dms_pipeline.aws.secrets import DatabaseCredentials
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import SourceError
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 from dms_pipeline_tests.integration.test_row_count import credentials
@@ -44,6 +45,28 @@ def test_on_rds_its_own_setting_counts(source, hours, kept_s):
         assert source.server().retention_s == kept_s
     finally:
         _on(source, "DROP TABLE mysql.rds_configuration")
+
+
+def test_account_that_gets_no_binary_log_is_told_what_it_lacks(source_server):
+    source = MySQLSource(credentials(source_server.dsn))
+    _on(
+        source,
+        "CREATE USER lame@'%' IDENTIFIED BY 'secret'",
+        "GRANT SELECT, REPLICATION CLIENT ON *.* TO lame@'%'",
+    )
+    lame = MySQLSource(replace(source.credentials, username="lame", password="secret"))
+    end = lame.server().end
+    assert end is not None
+    try:
+        with pytest.raises(
+            SourceError, match=r"(?s)\(1227\).*REPLICATION SLAVE on \*\.\*"
+        ) as error:
+            lame.try_to_read_log(end)
+        assert "secret" not in str(error.value)
+        _on(source, "GRANT REPLICATION SLAVE ON *.* TO lame@'%'")
+        lame.try_to_read_log(end)
+    finally:
+        _on(source, "DROP USER lame@'%'")
 
 
 @pytest.mark.parametrize("abbreviated", [False, True])

@@ -57,6 +57,13 @@ def test_on_failure_delete_lets_what_was_left_expire_at_once_and_says_so(world):
     assert len(mailbox.mails) == 1
 
 
+def test_pipeline_with_a_topic_of_its_own_is_mailed_there(world):
+    for topic in (None, "team-a"):
+        after, mailbox = aftermath(world, notification_topic=topic)
+        fail(after)
+        assert mailbox.topics == [topic]
+
+
 def test_failure_of_one_run_touches_nothing_of_another(world):
     world.prepare("run-1")
     after, mailbox = aftermath(world, on_failure="delete")

@@ -29,6 +29,7 @@ def preflight(world: World, **replaced: Any) -> Preflight:
         "objects": world.objects(run_id),
         "source": lambda: source,
         "target": lambda: target,
+        "topic": world.topic(),
         **replaced,
     }
     return Preflight(**given)
@@ -97,6 +98,20 @@ def test_checkpoint_after_the_end_of_the_log_is_refused(world):
     end = BinlogPosition("mysql-bin-changelog.000001", 500)
     with pytest.raises(PreflightError, match="lies after mysql-bin-changelog.000001:500"):
         preflight(world, source=FakeSource(LOGIN, state=replace(world.source.state, end=end))).run()
+
+
+def test_topic_without_subscribers_is_warned_of(world):
+    preflight(world, migration_type="full-load-and-cdc").run()
+    assert not any("SNS topic" in line for line in world.said)
+    preflight(world, migration_type="full-load-and-cdc", topic=world.topic("empty")).run()
+    words = "nobody has confirmed a subscription to the SNS topic empty: the mails of studentdb"
+    assert any(words in line for line in world.said)
+
+
+def test_topic_that_is_not_there_is_refused(world):
+    missing = world.topic("arn:aws:sns:us-east-1:123456789012:nowhere")
+    with pytest.raises(PreflightError, match="Create the topic.*notification_topic"):
+        preflight(world, migration_type="full-load-and-cdc", topic=missing).run()
 
 
 def test_run_that_loads_meanwhile_is_a_finding(world):
