@@ -4,10 +4,11 @@ The ops are linked by order alone: each finds its objects in DMS and DynamoDB, s
 from failure needs no stored value.
 """
 
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import dagster as dg
@@ -71,7 +72,16 @@ def _function(method: Any) -> Callable[..., Any]:
     """The method as Dagster can take it: of a bound method it does not see the annotations."""
     function: Any = partial(method.__func__, method.__self__)
     function.__name__, function.__doc__ = method.__name__, method.__doc__
+    # Dagster asks for it a dozen times: of all pipelines' ops that would be a quarter of a second.
+    function.__signature__ = _signature(method.__func__)
     return function  # type: ignore[no-any-return]
+
+
+@cache
+def _signature(function: Callable[..., Any]) -> inspect.Signature:
+    """That of the function without its ``self``."""
+    signature = inspect.signature(function)
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 @dataclass(frozen=True)
