@@ -262,7 +262,7 @@ def load_pipeline(folder: Path, name: str) -> PipelineConfig:
 
 def _parse_pipeline_file(path: Path) -> _PipelineFile:
     try:
-        content = yaml.load(_read_text(path), Loader=_YamlLoader)  # noqa: S506
+        content = yaml.load(_read_text(path), Loader=_YamlLoader)
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else "?"
         raise ConfigError(f"{path}, line {line}: not valid YAML: {error.problem}") from error

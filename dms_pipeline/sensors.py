@@ -28,6 +28,7 @@ MAIL_TAG = "dms/failure_mail"
 """On a run whose failure could not be mailed; its value says whether it has been since."""
 UNDELIVERED = "undelivered"
 _SENT_LATE = "sent late"
+_NOBODY = "of no pipeline that is left"
 _INTERVAL_S = 60
 _ENDED = (
     dg.DagsterRunStatus.SUCCESS,
@@ -151,10 +152,12 @@ def _late_mail_sensor(owners: _Owners) -> dg.SensorDefinition:
         waiting = context.instance.get_runs(dg.RunsFilter(tags={MAIL_TAG: UNDELIVERED}))
         sent = 0
         for run in waiting:
-            if not mailer.mail(run, owners.of(run)):
+            pipelines = owners.of(run)
+            if not mailer.mail(run, pipelines):
                 break
-            context.instance.add_run_tags(run.run_id, {MAIL_TAG: _SENT_LATE})
-            sent += 1
+            became = _SENT_LATE if pipelines else _NOBODY
+            context.instance.add_run_tags(run.run_id, {MAIL_TAG: became})
+            sent += bool(pipelines)
         return dg.SkipReason(f"{sent} of {len(waiting)} late mails sent")
 
     return late_mail_sensor

@@ -101,6 +101,14 @@ def test_mail_that_sns_refuses_is_sent_once_it_answers(daemon):
     assert mailed_runs(daemon) == [run.run_id]
 
 
+def test_late_mail_of_a_pipeline_that_is_gone_is_given_up_and_does_not_count_as_sent(daemon):
+    run = daemon.failed_run(tags={"dms/pipeline": "gone", MAIL_TAG: "undelivered"})
+    daemon.tick("late_failure_mail")
+    tags = daemon.instance.get_run_by_id(run.run_id).tags
+    assert tags[MAIL_TAG] == "of no pipeline that is left"
+    assert daemon.mailbox.mails == []
+
+
 def test_janitor_asks_once_a_day_for_the_clean_up_of_what_has_expired(daemon):
     load = daemon.world.prepare("run-1")
     instance = daemon.world.dms.find_instance(NAME)
