@@ -113,8 +113,10 @@ class EngineRun:
 
     def stop(self) -> None:
         assert self.process.stdin is not None
-        self.process.stdin.write('{"stop": true}\n')
-        self.process.stdin.flush()
+        # A process that has ended by itself takes nothing; `wait` tells how it ended.
+        with contextlib.suppress(BrokenPipeError):
+            self.process.stdin.write('{"stop": true}\n')
+            self.process.stdin.flush()
 
     def close_input(self) -> None:
         assert self.process.stdin is not None

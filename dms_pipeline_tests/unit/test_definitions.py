@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +17,13 @@ from dms_pipeline.factory import build_pipeline
 from dms_pipeline.failures import step_failure
 from dms_pipeline.pipeline_config import load_pipelines
 from dms_pipeline_tests.a_pipeline import PIPELINES
+
+
+@pytest.fixture(autouse=True)
+def instance() -> Iterator[None]:
+    """Without one, loading asks the last that was open in this process, and it may be closed."""
+    with dg.DagsterInstance.ephemeral():
+        yield
 
 
 def definitions(folder: Path) -> dg.Definitions:
