@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import pymysql
 from pymysql.connections import Connection
 
 from dms_pipeline.binlog.connection import ConnectionSettings
@@ -26,12 +27,14 @@ from dms_pipeline.local_dms.engine.column_layout import Layout, UnknownLayoutErr
 from dms_pipeline.local_dms.engine.ddl import DdlStatement, parse_ddl, renamed_to
 from dms_pipeline.local_dms.engine.model import SourceTable
 from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable, completed, walked_back
+from dms_pipeline.local_dms.engine.source_names import quoted
 from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
 
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 10
+_LOCK_WAIT_TIMEOUT = 1205
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +75,7 @@ class SchemaHistory:
         wanted = set(tables)
         for _ in range(_ATTEMPTS):
             begin = current_position(source)
+            _wait_for_alterations(source, wanted)
             found = read_tables(source, dict.fromkeys(wanted, 0))
             end = current_position(source)
             self._scan(max(self._known_until or start, start), end)
@@ -174,6 +178,26 @@ class SchemaHistory:
             return
         if ddl.kind == "drop_schema" or any(self._selects(table) for table in ddl.tables):
             self._ddl.append(LoggedDdl(event.position, ddl))
+
+
+def _wait_for_alterations(source: "Connection[Any]", tables: Iterable[TableId]) -> None:
+    """Wait until what the log says of these tables shows in information_schema.
+
+    MySQL writes a statement to the log before it commits it to the dictionary, and
+    information_schema reads the dictionary without a lock. The statement holds the table's metadata
+    lock until then, for which a SELECT waits:
+    https://dev.mysql.com/doc/refman/8.4/en/metadata-locking.html
+    """
+    for table in tables:
+        try:
+            with source.cursor() as cursor:
+                cursor.execute(
+                    f"SELECT 1 FROM {quoted(table.schema)}.{quoted(table.table)} LIMIT 0"
+                )
+        except pymysql.MySQLError as error:
+            # A table that is not there, or may not be read, has been waited for all the same.
+            if not source.open or error.args[0] == _LOCK_WAIT_TIMEOUT:
+                raise
 
 
 def names_table(ddl: DdlStatement, table: TableId) -> bool:
