@@ -18,7 +18,7 @@ from dms_pipeline.binlog.connection import source_error
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.change_batch import EncodedRow
 from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
-from dms_pipeline.local_dms.engine.source_names import quoted
+from dms_pipeline.local_dms.engine.source_names import quoted, quoted_table
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import (
@@ -176,4 +176,4 @@ def select_statement(plan: TablePlan) -> str:
     )
     table = plan.table_id
     where = f" WHERE {plan.row_filter.sql}" if plan.row_filter else ""
-    return f"SELECT {columns} FROM {quoted(table.schema)}.{quoted(table.table)}{where}"
+    return f"SELECT {columns} FROM {quoted_table(table)}{where}"

@@ -27,7 +27,7 @@ from dms_pipeline.local_dms.engine.column_layout import Layout, UnknownLayoutErr
 from dms_pipeline.local_dms.engine.ddl import DdlStatement, parse_ddl, renamed_to
 from dms_pipeline.local_dms.engine.model import SourceTable
 from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable, completed, walked_back
-from dms_pipeline.local_dms.engine.source_names import quoted
+from dms_pipeline.local_dms.engine.source_names import quoted_table
 from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
 
@@ -191,9 +191,7 @@ def _wait_for_alterations(source: "Connection[Any]", tables: Iterable[TableId]) 
     for table in tables:
         try:
             with source.cursor() as cursor:
-                cursor.execute(
-                    f"SELECT 1 FROM {quoted(table.schema)}.{quoted(table.table)} LIMIT 0"
-                )
+                cursor.execute(f"SELECT 1 FROM {quoted_table(table)} LIMIT 0")
         except pymysql.MySQLError as error:
             # A table that is not there, or may not be read, has been waited for all the same.
             if not source.open or error.args[0] == _LOCK_WAIT_TIMEOUT:

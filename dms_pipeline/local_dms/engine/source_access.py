@@ -15,7 +15,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.mapping_rules_wildcards import has_wildcard
-from dms_pipeline.local_dms.engine.source_names import quoted
+from dms_pipeline.local_dms.engine.source_names import quoted, quoted_table
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ def check_access(
         if _is_denied(connection, table):
             raise SourceError(
                 f"{account} may not read table {table}, or not every column of it, and the server"
-                f" hides such columns; GRANT SELECT ON {_quoted(table)} TO {account}, or leave the"
-                " table out with an exclude rule"
+                f" hides such columns; GRANT SELECT ON {quoted_table(table)} TO {account}, or leave"
+                " the table out with an exclude rule"
             )
 
 
@@ -61,7 +61,7 @@ def _is_denied(connection: "Connection[Any]", name: TableId) -> bool:
     """
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT * FROM {_quoted(name)} LIMIT 0")
+            cursor.execute(f"SELECT * FROM {quoted_table(name)} LIMIT 0")
     except pymysql.MySQLError as error:
         # Any other error is no answer of the privileges; whoever reads the table meets it again.
         return error.args[0] in _DENIED
@@ -71,8 +71,4 @@ def _is_denied(connection: "Connection[Any]", name: TableId) -> bool:
 def _grant_level(name: TableId) -> str:
     if has_wildcard(name.schema):
         return "*.*"
-    return f"{quoted(name.schema)}.*" if has_wildcard(name.table) else _quoted(name)
-
-
-def _quoted(name: TableId) -> str:
-    return f"{quoted(name.schema)}.{quoted(name.table)}"
+    return f"{quoted(name.schema)}.*" if has_wildcard(name.table) else quoted_table(name)

@@ -18,7 +18,7 @@ from dms_pipeline.binlog.connection import describe_error
 from dms_pipeline.binlog.snapshot import is_mariadb
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.source_names import quoted
+from dms_pipeline.local_dms.engine.source_names import quoted, quoted_table
 from dms_pipeline.local_dms.engine.type_mapping.labels import label_type, parse_labels
 
 logger = logging.getLogger(__name__)
@@ -78,7 +78,7 @@ def _ask(
     statement = _BY_VARIABLE if is_set and is_mariadb(connection) else _BY_RECURSION
     names = {
         "column": quoted(column.name),
-        "table": f"{quoted(table.schema)}.{quoted(table.table)}",
+        "table": quoted_table(table),
         # A conversion of the column between character sets may have left labels that are no text
         # in the new one: servers do not convert them. They must not break the connection.
         "shown": "label" if column.charset == "binary" else "CONVERT(label USING utf8mb4)",
