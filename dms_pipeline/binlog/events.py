@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.query_event import Session
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.table_metadata import TableMetadata
 
@@ -67,32 +68,29 @@ class RowsEvent:
 
 @dataclass(frozen=True, slots=True)
 class QueryEvent:
-    """A statement in the log: DDL, or anything else that was not logged as rows.
-
-    ``sql_mode`` is the session's, as the server's bit set.
-    """
+    """A statement in the log: DDL, or anything else that was not logged as rows."""
 
     schema: str
     statement: str
     position: BinlogPosition
     timestamp: int
     in_transaction: bool
-    sql_mode: int = 0
+    session: Session = field(default_factory=Session)
 
     @property
     def ansi_quotes(self) -> bool:
         """Whether double quotes stand around names instead of texts."""
-        return bool(self.sql_mode & 4)
+        return bool(self.session.sql_mode & 4)
 
     @property
     def backslash_escapes(self) -> bool:
         """Whether a backslash in a text escapes the next character; not so by a mode of its own."""
-        return not self.sql_mode & 1 << 20
+        return not self.session.sql_mode & 1 << 20
 
     @property
     def is_strict(self) -> bool:
         """Whether values that do not fit are refused, in STRICT_TRANS_TABLES or _ALL_TABLES."""
-        return bool(self.sql_mode & 3 << 21)
+        return bool(self.session.sql_mode & 3 << 21)
 
 
 @dataclass(frozen=True, slots=True)

@@ -222,7 +222,7 @@ class EventFramer:
             position=self._end,
             timestamp=event.timestamp,
             in_transaction=self._in_transaction,
-            sql_mode=query.sql_mode,
+            session=query.session,
         )
 
     def _begin(self, event: _Event) -> TransactionBegin:

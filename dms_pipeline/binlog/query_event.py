@@ -8,11 +8,33 @@ from typing import Any
 
 from pymysql.charset import charset_by_id
 
-_FLAGS, _SQL_MODE, _CATALOG, _AUTO_INCREMENT, _CHARSETS, _CATALOG_WITHOUT_NUL = 0, 1, 2, 3, 4, 6
-# Written before the character sets, in this order; all others come after them.
-_SIZES = {_FLAGS: 4, _SQL_MODE: 8, _AUTO_INCREMENT: 4}
+_SQL_MODE, _CATALOG, _CHARSETS, _TIME_ZONE, _CATALOG_WITHOUT_NUL = 1, 2, 4, 5, 6
+_INVOKER, _SCHEMAS, _MICROSECONDS, _MARIADB_MICROSECONDS = 11, 12, 13, 128
+_SIZES = {
+    0: 4, _SQL_MODE: 8, 3: 4, _CHARSETS: 6, 7: 2, 8: 2, 9: 8, 10: 4, _MICROSECONDS: 3,
+    _MARIADB_MICROSECONDS: 3,
+}  # fmt: skip
+"""Of the variables before and including the microseconds, those whose size is fixed."""
+_TOO_MANY_SCHEMAS = 254
 _CODECS = {"ujis": "euc_jp", "eucjpms": "euc_jp", "macce": "mac_latin2", "hp8": "hp_roman8"}
 """What Python calls otherwise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """What a statement's meaning depends on.
+
+    Attributes:
+        sql_mode: the server's bit set.
+        charset: of the statement's text, as Python names it.
+        time_zone: as in @@time_zone; None where the statement did not need it.
+        microsecond: of the statement's time; None where the statement did not need it.
+    """
+
+    sql_mode: int = 0
+    charset: str = "utf-8"
+    time_zone: str | None = None
+    microsecond: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +43,7 @@ class Query:
 
     schema: str
     statement: str
-    sql_mode: int
+    session: Session
 
 
 def parse_query(body: bytes, *, compressed: bool = False, extra_header: int = 0) -> Query:
@@ -29,32 +51,55 @@ def parse_query(body: bytes, *, compressed: bool = False, extra_header: int = 0)
     schema_length, variable_bytes = body[8], int.from_bytes(body[11:13], "little")
     variables_start = 13 + extra_header
     schema_start = variables_start + variable_bytes
-    sql_mode, charset = _session(body[variables_start:schema_start])
+    session = _session(body[variables_start:schema_start])
     schema_end = schema_start + schema_length
     text = body[schema_end + 1 :]
     if compressed:
         text = decompress(text)
     schema = body[schema_start:schema_end].decode()
-    return Query(schema, text.decode(charset, errors="replace"), sql_mode)
+    return Query(schema, text.decode(session.charset, errors="replace"), session)
 
 
-def _session(variables: bytes) -> tuple[int, str]:
-    """The session's sql_mode, and the Python name of the character set of its statements."""
-    sql_mode, offset = 0, 0
+def _session(variables: bytes) -> Session:
+    """Read the status variables, up to the first of an unknown kind.
+
+    Their codes and sizes: https://dev.mysql.com/doc/dev/mysql-server/latest/classbinary__log_1_1Query__event.html
+    and https://mariadb.com/docs/server/reference/clientserver-protocol/replication-protocol/query_event
+    """
+    found: dict[int, bytes] = {}
+    offset = 0
     while offset < len(variables):
         code = variables[offset]
-        offset += 1
-        if code == _CHARSETS:
-            return sql_mode, _codec(int.from_bytes(variables[offset : offset + 2], "little"))
-        if code == _SQL_MODE:
-            sql_mode = int.from_bytes(variables[offset : offset + 8], "little")
-        if code in _SIZES:
-            offset += _SIZES[code]
-        elif code in (_CATALOG, _CATALOG_WITHOUT_NUL):
-            offset += 1 + variables[offset] + (code == _CATALOG)
-        else:
+        size = _size(code, variables, offset + 1)
+        if size is None:
             break
-    return sql_mode, "utf-8"
+        found[code] = variables[offset + 1 : offset + 1 + size]
+        offset += 1 + size
+    microseconds = found.get(_MICROSECONDS, found.get(_MARIADB_MICROSECONDS))
+    return Session(
+        sql_mode=int.from_bytes(found.get(_SQL_MODE, b""), "little"),
+        charset=_codec(int.from_bytes(found[_CHARSETS][:2], "little"))
+        if _CHARSETS in found
+        else "utf-8",
+        time_zone=found[_TIME_ZONE][1:].decode() if _TIME_ZONE in found else None,
+        microsecond=None if microseconds is None else int.from_bytes(microseconds, "little"),
+    )
+
+
+def _size(code: int, variables: bytes, start: int) -> int | None:
+    """How long the value of a variable is, with the bytes that tell its length."""
+    if code in (_CATALOG, _TIME_ZONE, _CATALOG_WITHOUT_NUL):
+        return 1 + variables[start] + (code == _CATALOG)
+    if code == _INVOKER:
+        user = 1 + variables[start]
+        return user + 1 + variables[start + user]
+    if code == _SCHEMAS:
+        end = start + 1
+        if variables[start] != _TOO_MANY_SCHEMAS:
+            for _ in range(variables[start]):
+                end = variables.index(b"\0", end) + 1
+        return end - start
+    return _SIZES.get(code)
 
 
 @cache

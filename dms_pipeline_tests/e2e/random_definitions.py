@@ -128,7 +128,11 @@ class ScriptedTable:
     def _addition(self, name: str) -> str:
         self._columns[name] = self._any_group()
         kind = self._type(self._columns[name])
-        default = self._chance.choice(("", "", " NOT NULL", " DEFAULT '1'"))
+        defaults = ["", "", " NOT NULL", " DEFAULT '1'"]
+        if kind.startswith(("datetime", "timestamp")):
+            digits = kind.removesuffix(" NULL").lstrip("abcdefghijklmnopqrstuvwxyz")
+            defaults += [" DEFAULT '2001-02-03 04:05:06'", f" DEFAULT CURRENT_TIMESTAMP{digits}"]
+        default = self._chance.choice(defaults)
         return f"ADD COLUMN {_quoted(name)} {kind}{default}{self._place(name)}"
 
     def _renaming(self, old: str, new: str) -> str:
@@ -188,7 +192,8 @@ class Scripts:
         self._chance.shuffle(order)
         for name in order:
             mode = self._chance.choice(("", "STRICT_TRANS_TABLES", "STRICT_TRANS_TABLES"))
-            self._run(f"SET sql_mode = '{mode}'")
+            zone = self._chance.choice(("SYSTEM", "+09:00", "-03:30"))
+            self._run(f"SET sql_mode = '{mode}', time_zone = '{zone}'")
             self._attempt(name, self._tables[name].step())
 
     def close(self) -> None:

@@ -1,16 +1,18 @@
 """The value that ADD COLUMN gives to the rows a table already has. Pure."""
 
 import struct
-from collections.abc import Callable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 
 from sqlglot import TokenType
 
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.change_batch import Field
-from dms_pipeline.local_dms.engine.ddl_clauses import ColumnAdded, DefaultValue
+from dms_pipeline.local_dms.engine.ddl_clauses import AlterClause, ColumnAdded, DefaultValue
 from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.statement_times import StatementTimes
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import escape
 from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
@@ -23,13 +25,13 @@ _BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "lo
 _TEMPORAL = frozenset({"date", "datetime", "timestamp"})
 
 
-def default_field(column: PlannedColumn, clause: ColumnAdded, timestamp: int) -> Field:
+def default_field(column: PlannedColumn, clause: ColumnAdded, times: StatementTimes) -> Field:
     """The field of a COPY stream for existing rows.
 
     Args:
         column: as it is planned behind the statement.
         clause: the statement's.
-        timestamp: when the statement ran, for CURRENT_TIMESTAMP.
+        times: of the statement and of its literals; see ``timestamp_literals``.
 
     Raises:
         LoadError: only the source can say what its rows got.
@@ -40,14 +42,14 @@ def default_field(column: PlannedColumn, clause: ColumnAdded, timestamp: int) ->
         return None
     if default is None:
         return _implicit(column)
-    if default.is_now and source.data_type == "timestamp" and not source.fraction_digits:
-        return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M:%S}".encode()
+    if default.current is not None:
+        return _current(column, default, times)
     if default.is_expression:
         raise _unknown(column, "an expression")
     if default.text is None:
         return None
     try:
-        return _literal(column, default)
+        return _literal(column, default, times)
     except (ValueError, InvalidOperation) as error:
         raise _unknown(column, f"{default.text!r}") from error
 
@@ -74,7 +76,42 @@ def _implicit(column: PlannedColumn) -> Field:
     return column.mapping.from_binlog(stored[kind])
 
 
-def _literal(column: PlannedColumn, default: DefaultValue) -> Field:
+def timestamp_literals(
+    columns: Iterable[PlannedColumn], clauses: Sequence[AlterClause]
+) -> Iterator[datetime]:
+    """The defaults whose meaning depends on the session's time zone, in whole seconds.
+
+    ``columns`` are those behind the statement.
+    """
+    timestamps = {
+        c.source.name.lower(): c.source for c in columns if c.source.data_type == "timestamp"
+    }
+    for clause in clauses:
+        if not isinstance(clause, ColumnAdded) or clause.default is None:
+            continue
+        if (column := timestamps.get(clause.name.lower())) is not None:
+            with suppress(ValueError):
+                yield _moment_of(column, clause.default.text or "").replace(microsecond=0)
+
+
+def _current(column: PlannedColumn, default: DefaultValue, times: StatementTimes) -> Field:
+    """CURRENT_TIMESTAMP and CURRENT_DATE."""
+    kind = column.source.data_type
+    moment = times.utc if kind == "timestamp" else times.local
+    if moment is None or kind not in _TEMPORAL or (default.current, kind) == ("date", "timestamp"):
+        raise _unknown(column, "an expression")
+    if kind == "date" or default.current == "date":
+        return f"{moment:%Y-%m-%d}{' 00:00:00' * (kind != 'date')}".encode()
+    digits = min(default.digits, column.source.fraction_digits)
+    if digits and times.microsecond is None:
+        raise _unknown(column, "an expression")
+    if digits:
+        moment = moment.replace(microsecond=times.microsecond or 0)
+    text = f"{moment:%Y-%m-%d %H:%M:%S.%f}"
+    return text[: len(text) - 6 + digits].rstrip(".").encode()
+
+
+def _literal(column: PlannedColumn, default: DefaultValue, times: StatementTimes) -> Field:
     source, text = column.source, default.text or ""
     kind, is_text = source.data_type, default.is_plain_text
     base = _BASES.get(default.kind) if default.kind is not None else None
@@ -85,16 +122,15 @@ def _literal(column: PlannedColumn, default: DefaultValue) -> Field:
     if base is not None or not (is_text or text == str(int(text))):
         # How such a number is written as a text is for the source to say.
         raise ValueError(text)
-    if kind in _TEXTS:
+    if kind in _TEXTS or (kind == "json" and text in ("{}", "[]")):
         return escape((text.rstrip(" ") if kind == "char" else text).encode())
     if kind in ("enum", "set") and is_text:
         return _labels(column, text)
     if kind in _BYTES and is_text and text.isascii():
         return column.mapping.from_binlog(text.encode())
-    for kinds, convert in _BY_TEXT:
-        if kind in kinds:
-            return convert(source, text)
-    raise ValueError(kind)
+    if kind not in _TEMPORAL and kind != "time":
+        raise ValueError(kind)
+    return _time(source, text) if kind == "time" else _moment(source, text, times)
 
 
 def _number_literal(column: PlannedColumn, text: str, base: int | None, *, is_text: bool) -> Field:
@@ -138,32 +174,33 @@ def _labels(column: PlannedColumn, text: str) -> Field:
     return column.mapping.from_binlog(sum(1 << labels.index(label) for label in chosen))
 
 
-def _moment(column: Column, text: str) -> Field:
+def _moment(column: Column, text: str, times: StatementTimes) -> Field:
     if text.startswith("0000-00-00") or text == "0":
         return None
+    moment = _moment_of(column, text)
+    if column.data_type == "date":
+        return f"{moment:%Y-%m-%d}".encode()
     if column.data_type == "timestamp":
-        # Its meaning depends on the time zone of the session that altered the table.
-        raise ValueError(text)
+        in_utc = times.in_utc.get(moment.replace(microsecond=0))
+        if in_utc is None:
+            raise ValueError(text)
+        moment = in_utc.replace(microsecond=moment.microsecond)
+    return f"{moment:%Y-%m-%d %H:%M:%S.%f}".encode()
+
+
+def _moment_of(column: Column, text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     kept = len(text.partition(".")[2]) <= column.fraction_digits
     if moment.tzinfo is not None or not kept or (column.data_type == "date" and ":" in text):
         # Servers differ in whether they round.
         raise ValueError(text)
-    if column.data_type == "date":
-        return f"{moment:%Y-%m-%d}".encode()
-    return f"{moment:%Y-%m-%d %H:%M:%S.%f}".encode()
+    return moment
 
 
 def _time(column: Column, text: str) -> bytes:
     datetime.strptime(text, "%H:%M:%S")
     digits = column.fraction_digits
     return (text + ("." + "0" * digits if digits else "")).encode()
-
-
-_BY_TEXT: tuple[tuple[frozenset[str], Callable[[Column, str], Field]], ...] = (
-    (_TEMPORAL, _moment),
-    (frozenset({"time"}), _time),
-)
 
 
 def _unknown(column: PlannedColumn, default: str) -> LoadError:

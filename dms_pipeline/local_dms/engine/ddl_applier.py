@@ -23,6 +23,7 @@ from dms_pipeline.local_dms.engine.ddl_clauses import (
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable
 from dms_pipeline.local_dms.engine.row_applier import unescape
+from dms_pipeline.local_dms.engine.statement_times import StatementTimes
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
 from dms_pipeline.local_dms.engine.target_columns import read_target_columns
 from dms_pipeline.local_dms.engine.target_tables import (
@@ -44,7 +45,7 @@ class TableChange:
         before: the table before the statement, as far as it is known; ``old`` is its plan.
         new: the plan behind it.
         clauses: the statement's.
-        timestamp: when it ran.
+        times: of the statement and its literals.
         is_strict: whether the source refused what would have changed values.
         target_name: what a column is called on the target that is in no plan.
     """
@@ -53,7 +54,7 @@ class TableChange:
     old: TablePlan
     new: TablePlan
     clauses: Clauses
-    timestamp: int
+    times: StatementTimes
     is_strict: bool
     target_name: Callable[[str], str | None]
 
@@ -141,7 +142,7 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
     if not _has_rows(target, new):
         target.execute(added)
         return
-    field = default_field(column, clause, change.timestamp)
+    field = default_field(column, clause, change.times)
     if field is None:
         target.execute(added)
         return

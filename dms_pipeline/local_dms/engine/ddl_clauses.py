@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Literal
 
 from sqlglot import TokenType
 
@@ -19,13 +20,16 @@ WIDE_CHARSETS = ("utf16", "utf32", "ucs2")
 class DefaultValue:
     """What existing rows get in a new column: a literal's text, or None for NULL.
 
-    ``is_expression`` where only the source can say.
+    Attributes:
+        is_expression: only the source can say.
+        current: the statement's own time or date; ``digits`` are those of its fraction.
     """
 
     text: str | None = None
     kind: TokenType | None = None
     is_expression: bool = False
-    is_now: bool = False
+    current: Literal["timestamp", "date"] | None = None
+    digits: int = 0
 
     @property
     def is_plain_text(self) -> bool:
@@ -138,6 +142,18 @@ _PARTITION_VERBS = frozenset({
     "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
     "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT",
 })  # fmt: skip
+_LITERALS = (TokenType.NUMBER, TokenType.HEX_STRING, TokenType.BIT_STRING)
+_EXPRESSION = DefaultValue(is_expression=True)
+_CONSTANTS = {
+    "NULL": DefaultValue(),
+    "TRUE": DefaultValue("1", TokenType.NUMBER),
+    "FALSE": DefaultValue("0", TokenType.NUMBER),
+}
+_CURRENT: dict[str, Literal["timestamp", "date"]] = {
+    **dict.fromkeys(("CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"), "timestamp"),
+    **dict.fromkeys(("CURRENT_DATE", "CURDATE"), "date"),
+}
+_EMPTY_JSON = {"JSON_OBJECT": "{}", "JSON_ARRAY": "[]"}
 
 
 def read_clauses(words: list[Word]) -> Iterator[AlterClause]:
@@ -331,33 +347,53 @@ def _default(definition: list[Word]) -> DefaultValue | None:
         if word.keyword == "DEFAULT":
             return _default_value(definition[place + 1 :])
     if not _COMPUTED.isdisjoint(word.keyword for word in definition):
-        return DefaultValue(is_expression=True)
+        return _EXPRESSION
     return None
 
 
 def _default_value(words: list[Word]) -> DefaultValue:
-    sign = ""
-    if words[0].keyword in ("-", "+"):
-        sign, words = words[0].keyword.strip("+"), words[1:]
-    if words and words[0].kind == TokenType.INTRODUCER:
-        words = words[1:]
-    if not words:
-        return DefaultValue(is_expression=True)
-    first = words[0]
-    if first.keyword == "NULL":
-        return DefaultValue()
-    if first.keyword in ("CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"):
-        return DefaultValue(is_expression=True, is_now=True)
-    if first.keyword in ("TRUE", "FALSE"):
-        return DefaultValue(str(int(first.keyword == "TRUE")), TokenType.NUMBER)
-    literal = first.is_string or first.kind in (
-        TokenType.NUMBER,
-        TokenType.HEX_STRING,
-        TokenType.BIT_STRING,
-    )
-    if not literal:
-        return DefaultValue(is_expression=True)
-    return DefaultValue(sign + first.text, first.kind)
+    reader = WordReader(words)
+    if reader.accept("("):
+        inner = _parenthesized(reader)
+        return _default_value(inner) if _is_one_value(inner) else _EXPRESSION
+    sign = reader.accept_any("-", "+")
+    has_introducer = not reader.at_end and reader.rest[0].kind == TokenType.INTRODUCER
+    if has_introducer:
+        reader.name()
+    if reader.at_end:
+        return _EXPRESSION
+    first = reader.rest[0]
+    if first.keyword in _CONSTANTS:
+        return _CONSTANTS[first.keyword]
+    if first.is_string or first.kind in _LITERALS:
+        if has_introducer and not first.text.isascii():
+            return _EXPRESSION
+        return DefaultValue("-" * ("-" in sign) + first.text, first.kind)
+    return _call(reader)
+
+
+def _is_one_value(words: list[Word]) -> bool:
+    """Whether it is a literal or a call. Of a calculation the first operand alone says nothing."""
+    reader = WordReader(words)
+    reader.accept_any("-", "+")
+    depth = 0
+    for word in reader.rest:
+        if depth == 0 and word.keyword != "(" and word is not reader.rest[0]:
+            return False
+        depth += {"(": 1, ")": -1}.get(word.keyword, 0)
+    return bool(reader.rest)
+
+
+def _call(reader: WordReader) -> DefaultValue:
+    """The functions whose results are known."""
+    function = reader.name().upper()
+    arguments = _parenthesized(reader) if reader.accept("(") else []
+    if function in _CURRENT:
+        digits = int(arguments[0].text) if arguments else 0
+        return DefaultValue(is_expression=True, current=_CURRENT[function], digits=digits)
+    if function in _EMPTY_JSON and not arguments:
+        return DefaultValue(_EMPTY_JSON[function], TokenType.STRING)
+    return _EXPRESSION
 
 
 def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import DmsPipelineError, LoadError
 from dms_pipeline.local_dms.engine.change_applier import ChangeApplier
+from dms_pipeline.local_dms.engine.column_defaults import timestamp_literals
 from dms_pipeline.local_dms.engine.column_layout import UnknownLayoutError
 from dms_pipeline.local_dms.engine.ddl import DdlStatement, exchanged_with, renamed_to
 from dms_pipeline.local_dms.engine.ddl_applier import (
@@ -22,10 +23,11 @@ from dms_pipeline.local_dms.engine.ddl_applier import (
     alter_target,
     create_on_target,
 )
-from dms_pipeline.local_dms.engine.ddl_clauses import PartitionsChanged
+from dms_pipeline.local_dms.engine.ddl_clauses import ColumnAdded, PartitionsChanged
 from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.past_table import carried_on, created
 from dms_pipeline.local_dms.engine.schema_history import SchemaHistory, UnknownTableError
+from dms_pipeline.local_dms.engine.statement_times import StatementTimes, read_times, utc_time
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
@@ -91,13 +93,19 @@ class DdlReplication:
         for table in self.affected(ddl):
             if ddl.kind not in ("create", "alter") or renamed_to(ddl) is not None:
                 continue
+            self._read_ahead(table, event)
             try:
                 self._replan(table, ddl, event)
             except (UnknownTableError, UnknownLayoutError, DmsPipelineError) as error:
                 self._forget(table, str(error), event)
 
+    def _read_ahead(self, table: TableId, event: QueryEvent) -> None:
+        if not self._history.knows(table, event.position):
+            with self._connect_source() as source:
+                self._history.read_ahead(source, event.position, [table])
+
     def _replan(self, table: TableId, ddl: DdlStatement, event: QueryEvent) -> TablePlan:
-        """The plan behind a CREATE or ALTER.
+        """The plan behind a CREATE or ALTER of a table that was read ahead.
 
         Raises:
             UnknownTableError: the table cannot be told.
@@ -109,12 +117,6 @@ class DdlReplication:
         else:
             before = self._catalogue.past(table)
             known = None if before is None else carried_on(before, ddl.clauses)
-        if not self._history.knows(table, event.position):
-            source = self._connect_source()
-            try:
-                self._history.read_ahead(source, event.position, [table])
-            finally:
-                source.close()
         past = self._history.table_at(
             table, event.position, known=known, behind=ddl.created or ddl.clauses
         )
@@ -167,6 +169,7 @@ class DdlReplication:
         if ddl.if_not_exists and self._catalogue.past(table) is not None:
             # The table may have been there: then nothing happened on the source.
             return
+        self._read_ahead(table, event)
         try:
             plan = self._replan(table, ddl, event)
         except UnknownTableError as error:
@@ -192,6 +195,7 @@ class DdlReplication:
                 checkpoint=checkpoint,
             )
             return
+        self._read_ahead(table, event)
         try:
             new = self._replan(table, ddl, event)
         except UnknownTableError as error:
@@ -225,7 +229,7 @@ class DdlReplication:
             old=old,
             new=new,
             clauses=ddl.clauses,
-            timestamp=event.timestamp,
+            times=self._times(event, ddl, new),
             is_strict=event.is_strict and not ddl.ignores_errors,
             target_name=lambda column: self._catalogue.target_name(table, column),
         )
@@ -233,6 +237,14 @@ class DdlReplication:
             lambda target: alter_target(target, change), table, checkpoint=checkpoint
         ):
             self._statistics.applied_ddl(table)
+
+    def _times(self, event: QueryEvent, ddl: DdlStatement, new: TablePlan) -> StatementTimes:
+        added = [c.default for c in ddl.clauses if isinstance(c, ColumnAdded)]
+        literals = list(timestamp_literals(new.columns, ddl.clauses))
+        if literals or any(default is not None and default.current for default in added):
+            with self._connect_source() as source:
+                return read_times(source, event, literals)
+        return StatementTimes(utc_time(event.timestamp))
 
     def _unfollowed(self, table: TableId, ddl: DdlStatement) -> str | None:
         """What a statement did to rows that only the source knows."""
