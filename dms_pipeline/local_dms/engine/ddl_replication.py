@@ -66,6 +66,9 @@ class DdlReplication:
             return [t for t in self._catalogue.plans if t.schema == ddl.tables[0].schema]
         if ddl.kind == "alter" and not ddl.clauses:
             return []
+        if ddl.kind == "drop":
+            # With IF EXISTS it may name what never was.
+            return [table for table in ddl.tables if table in self._catalogue.plans]
         named = dict.fromkeys(ddl.tables)
         named |= dict.fromkeys(exchanged_with(ddl))
         if (renamed := renamed_to(ddl)) is not None:

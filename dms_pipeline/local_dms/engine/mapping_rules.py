@@ -54,6 +54,13 @@ class MappingRules:
         """Names and patterns of the tables that may take part, as the rules give them."""
         return tuple(dict.fromkeys(rule.locator for rule in self.selections if rule.includes))
 
+    def unmatched(self, tables: Iterable[TableId]) -> list[TableId]:
+        """Those of the ``included_names`` that mean none of these tables."""
+        known = list(tables)
+        rules = [rule for rule in self.selections if rule.includes]
+        met = {rule.locator for rule in rules if any(map(rule.matches, known))}
+        return [name for name in self.included_names() if name not in met]
+
     def filters(self, table: TableId) -> tuple[tuple[SourceFilter, ...], ...]:
         """The filters of every rule that includes the table: a row takes part by any of them."""
         return tuple(r.filters for r in self.selections if r.includes and r.matches(table))

@@ -159,6 +159,8 @@ class ReplicationTask:
         self._catalogue.read(source)
         if not self._catalogue.plans and self._settings.fail_on_no_tables:
             raise LoadError(f"{NO_TABLES} {_PRIVILEGE.format(self._spec.source.user)}")
+        for name in self._rules.unmatched(self._catalogue.plans):
+            logger.warning("the selection of %s matches no table of the source", name)
         check_access(source, self._spec.source.user, self._rules, self._catalogue.plans)
         if self._captures_changes:
             self._state.create(target)

@@ -34,6 +34,7 @@ from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
 logger = logging.getLogger(__name__)
 
 _ATTEMPTS = 10
+_LOCK_WAIT_S = 60
 _LOCK_WAIT_TIMEOUT = 1205
 
 
@@ -187,15 +188,25 @@ def _wait_for_alterations(source: "Connection[Any]", tables: Iterable[TableId]) 
     information_schema reads the dictionary without a lock. The statement holds the table's metadata
     lock until then, for which a SELECT waits:
     https://dev.mysql.com/doc/refman/8.4/en/metadata-locking.html
+
+    Raises:
+        SourceUnavailableError: somebody keeps the lock of a table.
     """
-    for table in tables:
-        try:
-            with source.cursor() as cursor:
+    with source.cursor() as cursor:
+        cursor.execute(f"SET SESSION lock_wait_timeout = {_LOCK_WAIT_S}")
+        for table in tables:
+            try:
                 cursor.execute(f"SELECT 1 FROM {quoted_table(table)} LIMIT 0")
-        except pymysql.MySQLError as error:
-            # A table that is not there, or may not be read, has been waited for all the same.
-            if not source.open or error.args[0] == _LOCK_WAIT_TIMEOUT:
-                raise
+            except pymysql.MySQLError as error:
+                if error.args[0] == _LOCK_WAIT_TIMEOUT:
+                    raise SourceUnavailableError(
+                        f"table {table} has been locked on the source for {_LOCK_WAIT_S} s, by LOCK"
+                        " TABLES or an ALTER TABLE that waits for an open transaction; end that"
+                        " session (SHOW PROCESSLIST), or try again later"
+                    ) from error
+                # A table that is not there, or may not be read, has been waited for all the same.
+                if not source.open:
+                    raise
 
 
 def names_table(ddl: DdlStatement, table: TableId) -> bool:

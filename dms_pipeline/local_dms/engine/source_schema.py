@@ -13,6 +13,13 @@ from dms_pipeline.local_dms.engine.source_labels import with_true_labels
 from dms_pipeline.local_dms.engine.virtual_columns import Computation, falsely_logged
 
 _SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
+# MySQL may hide the primary keys that it generates, though their values are in the log. MariaDB
+# passes over the comment, and MySQL before 8.0.30 too, which has no such keys:
+# https://dev.mysql.com/doc/refman/8.4/en/create-table-gipks.html
+_SHOW_GENERATED_KEYS = (
+    "SET @all_columns = 1"
+    " /*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */"
+)
 _TABLES = """
     SELECT table_schema, table_name, table_rows FROM information_schema.tables
     WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_schema NOT IN %s
@@ -63,6 +70,7 @@ def read_tables(
                 f"table {schema}.{table} is system-versioned; AWS DMS does not support such tables,"
                 " leave it out with an exclude rule"
             )
+    _query(connection, _SHOW_GENERATED_KEYS, ())
     columns: dict[TableId, list[Column]] = {}
     computations: dict[TableId, dict[str, Computation]] = {}
     for schema, name, *column, extra, expression in _query(connection, _COLUMNS, (schemas,)):

@@ -1,0 +1,76 @@
+"""Definitions that the source does not give away at once: hidden, locked, or of no table at all."""
+
+import pytest
+
+from dms_pipeline.binlog.connection import ConnectionSettings
+from dms_pipeline.binlog.snapshot import current_position
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.errors import SourceUnavailableError
+from dms_pipeline.local_dms.engine import schema_history
+from dms_pipeline.local_dms.engine.schema_history import SchemaHistory
+from dms_pipeline_tests.e2e.case_runs import drop_on_target
+from dms_pipeline_tests.engine_driver import connect_source, include, target_rows
+from dms_pipeline_tests.integration.test_engine_full_load_and_cdc import Source, catch_up, load
+
+SCHEMA = "e_out_of_sight"
+
+
+@pytest.fixture
+def source(source_server, postgres):
+    drop_on_target(postgres.dsn, SCHEMA)
+    source = Source(source_server.dsn, SCHEMA)
+    yield source
+    source.run("UNLOCK TABLES")
+    source.run(f"DROP DATABASE {SCHEMA}")
+    source.close()
+
+
+def test_generated_key_that_the_server_hides_is_a_key(source, source_server, postgres):
+    if source_server.program.is_mariadb:
+        pytest.skip("needs MySQL")
+    shown = "GLOBAL show_gipk_in_create_table_and_information_schema"
+    source.run("SET SESSION sql_generate_invisible_primary_key = ON")
+    source.run(f"CREATE TABLE {SCHEMA}.t (v int)")
+    source.run(f"INSERT INTO {SCHEMA}.t VALUES (5), (5)")
+    source.run(f"SET {shown} = OFF")
+    try:
+        first = load(source_server, postgres, source)
+        source.run(f"UPDATE {SCHEMA}.t SET v = 6 LIMIT 1")
+        catch_up(source_server, postgres, source, first.checkpoint)
+    finally:
+        source.run(f"SET {shown} = DEFAULT")
+    rows = target_rows(postgres.dsn, f"SELECT my_row_id, v FROM {SCHEMA}.t ORDER BY my_row_id")
+    assert rows == [(1, 6), (2, 5)]
+
+
+def test_lock_that_somebody_keeps_is_not_waited_for_without_end(source, source_server, monkeypatch):
+    monkeypatch.setattr(schema_history, "_LOCK_WAIT_S", 1)
+    source.run(f"CREATE TABLE {SCHEMA}.t (a int PRIMARY KEY)")
+    source.run(f"LOCK TABLES {SCHEMA}.t WRITE")
+    settings = ConnectionSettings(
+        "127.0.0.1", source_server.port, "admin", source_server.settings.admin_password
+    )
+    history = SchemaHistory(settings, lambda table: table.schema == SCHEMA)
+    with (
+        connect_source(source.dsn) as reader,
+        pytest.raises(SourceUnavailableError, match=rf"{SCHEMA}\.t has been locked .* for 1 s"),
+    ):
+        history.read_ahead(reader, current_position(reader), [TableId(SCHEMA, "t")])
+
+
+def test_selection_of_no_table_is_warned_of(source, source_server, postgres):
+    source.run(f"CREATE TABLE {SCHEMA}.t (a int PRIMARY KEY)")
+    run = load(source_server, postgres, source, rules=[include(SCHEMA, "misspelt")])
+    assert f"the selection of {SCHEMA}.misspelt matches no table of the source" in "".join(run.log)
+    assert f"{SCHEMA}.% matches no table" not in "".join(run.log)
+
+
+def test_drop_of_what_never_was_is_passed_over(source, source_server, postgres):
+    source.run(f"CREATE TABLE {SCHEMA}.t (a int PRIMARY KEY)")
+    first = load(source_server, postgres, source)
+    source.run(f"DROP TABLE IF EXISTS {SCHEMA}.never, {SCHEMA}.t")
+    run = catch_up(source_server, postgres, source, first.checkpoint)
+    log = "".join(run.log)
+    assert f"Cannot drop table '{SCHEMA}.never'" not in log
+    with pytest.raises(StopIteration):
+        run.counters("never")
