@@ -9,6 +9,9 @@ from dms_pipeline.ops import LoadConfig, build_ops
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
 from dms_pipeline.translator import slug
 
+# The steps hand nothing on, and there is no value to store: the tables themselves are the result.
+_START, _DONE = dg.In(dg.Nothing), dg.Out(dg.Nothing)
+
 
 def build_tables(
     pipeline: PipelineConfig, specs: Mapping[ReplicatedTable, dg.AssetSpec]
@@ -19,7 +22,7 @@ def build_tables(
         _op(
             pipeline,
             function,
-            _publish_outs(outputs) if function.__name__ == "publish_tables" else None,
+            dict.fromkeys(outputs, _DONE) if function.__name__ == "publish_tables" else None,
         )
         for function in build_ops(pipeline, specs)
     ]
@@ -55,11 +58,6 @@ def build_tables(
     )
 
 
-def _publish_outs(outputs: Mapping[str, dg.AssetSpec]) -> dict[str, dg.Out]:
-    # Nothing: there is no value to store, the table itself is the result.
-    return {name: dg.Out(dg.Nothing) for name in outputs}
-
-
 def _op(
     pipeline: PipelineConfig, function: Callable[..., Any], outs: dict[str, dg.Out] | None
 ) -> Any:
@@ -68,8 +66,8 @@ def _op(
     is_first = step == "preflight"
     definition = dg.op(
         name=f"{pipeline.name}__{step}",
-        ins={} if is_first else {"start": dg.In(dg.Nothing)},
-        out=outs or dg.Out(dg.Nothing),
+        ins={} if is_first else {"start": _START},
+        out=outs or _DONE,
         pool=f"dms_{pipeline.name}",
     )(function)
     return definition.alias(step)
