@@ -32,9 +32,11 @@ def identifier(pipeline: str) -> str:
 
 def leftover(pipeline: str, kind: str, owner: str) -> str:
     """What to say of an instance or task that another run left."""
+    billed = " and is billed" if kind == "instance" else ""
     return (
-        f"the replication {kind} {identifier(pipeline)} is left over from run {owner or 'unknown'} "
-        f"and is billed; look into it, then remove it with `dms-pipeline cleanup {pipeline}`"
+        f"the replication {kind} {identifier(pipeline)} is left over from run "
+        f"{owner or 'unknown'}{billed}; look into it, then remove it with "
+        f"`dms-pipeline cleanup {pipeline}`"
     )
 
 

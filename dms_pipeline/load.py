@@ -139,13 +139,7 @@ class Load:
             self._start(task, resume=True, window_s=window_s)
         extensions = 0
         while self._is_behind(task := self._await_stop(window_s), end):
-            stop = self.pipeline.stop
-            if stop.when_behind == "fail":
-                raise LoadError(
-                    f"the load of {self.pipeline.name} stopped before {end}, where the source was "
-                    "at its start; give it a longer stop.window_s"
-                )
-            if stop.when_behind == "carry_over" or extensions == stop.max_extensions:
+            if not self._may_go_on(task, end, extensions=extensions):
                 self.objects.say(f"behind {end}: the next load carries on from there")
                 return
             extensions += 1
@@ -288,6 +282,35 @@ class Load:
             return parse_checkpoint(task.recovery_checkpoint) < end
         except BinlogError:
             return False
+
+    def _may_go_on(self, task: ReplicationTask, end: BinlogPosition, *, extensions: int) -> bool:
+        """Whether a task that is behind gets another window, or leaves the rest to the next load.
+
+        Raises:
+            LoadError: neither.
+        """
+        stop, name = self.pipeline.stop, self.pipeline.name
+        begun, reached = map(parse_checkpoint, (task.cdc_start_position, task.recovery_checkpoint))
+        if reached < begun:
+            raise LoadError(
+                f"the task {task.identifier} began at {begun} and reports {reached}, which lies"
+                " before it; the checkpoint of the pipeline is kept"
+            )
+        if stop.when_behind == "fail":
+            raise LoadError(
+                f"the load of {name} stopped before {end}, where the source was at its start; give"
+                " it a longer stop.window_s"
+            )
+        if stop.when_behind == "extend" and extensions < stop.max_extensions:
+            return True
+        if reached == begun:
+            # Loads that are content with that would never say that they stand still.
+            raise LoadError(
+                f"the load of {name} moved nowhere: it began at {begun} and stopped there, and the"
+                f" source was at {end}; give it a longer stop.window_s, or look into the log of the"
+                " task"
+            )
+        return False
 
     def _start(self, task: ReplicationTask, *, resume: bool, window_s: int) -> None:
         is_cdc = task.migration_type == "cdc"

@@ -10,7 +10,7 @@ import pytest
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.errors import LoadError
 from dms_pipeline.records import ApplyException
-from dms_pipeline_tests.a_pipeline import NAME, STUDENTS, World, a_world, checkpoint_at
+from dms_pipeline_tests.a_pipeline import NAME, STUDENTS, FakeSource, World, a_world, checkpoint_at
 from dms_pipeline_tests.fake_engine import Script, table_row
 from dms_pipeline_tests.wsgi_bridge import client
 
@@ -174,14 +174,20 @@ def test_checkpoint_does_not_move_over_what_was_not_loaded(world, script, words)
     assert world.checkpoints.latest("studentdb") is None
 
 
+def source_that_ends_at(world: World, offset: int) -> FakeSource:
+    end = BinlogPosition("mysql-bin-changelog.000002", offset)
+    return replace(world.source, state=replace(world.source.state, end=end))
+
+
 def test_load_that_has_not_caught_up_is_extended_until_it_has(world):
     world.run("run-1")
+    world.source = source_that_ends_at(world, 3000)
     tables = [table_row("studentdb", "student_details", Inserts=1)]
     world.engine.script(
         NAME,
-        Script(tables=tables, checkpoint=checkpoint_at(2000)),
-        Script(tables=tables, checkpoint=checkpoint_at(2001)),
         Script(tables=tables, checkpoint=checkpoint_at(2002)),
+        Script(tables=tables, checkpoint=checkpoint_at(2500)),
+        Script(tables=tables, checkpoint=checkpoint_at(3000)),
     )
     load = world.prepare("run-2", cdc=True)
     load.run_task(world.source)
@@ -192,8 +198,7 @@ def test_load_that_never_catches_up_ends_and_says_so(world):
     world.run("run-1")
     tables = [table_row("studentdb", "student_details")]
     world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2500)))
-    end = BinlogPosition("mysql-bin-changelog.000002", 3000)
-    world.source = replace(world.source, state=replace(world.source.state, end=end))
+    world.source = source_that_ends_at(world, 3000)
     world.prepare("run-2", cdc=True)
     world.load("run-2").run_task(world.source)
     assert len(world.engine.specs) == 1 + 1 + world.pipeline.stop.max_extensions
@@ -202,10 +207,32 @@ def test_load_that_never_catches_up_ends_and_says_so(world):
     assert world.checkpoints.latest("studentdb").behind == str(world.source.end())
 
 
-def test_windows_grow_for_a_load_that_needs_one_only_to_get_ready(world):
+@pytest.mark.parametrize("policy", ["extend", "carry_over"])
+def test_load_that_moves_nowhere_fails(world, policy):
+    world.run("run-1")
+    stop = world.pipeline.stop.model_copy(update={"when_behind": policy})
+    world.pipeline = replace(world.pipeline, stop=stop)
+    world.source = source_that_ends_at(world, 3000)
+    load = world.prepare("run-2", cdc=True)
+    with pytest.raises(LoadError, match=r"moved nowhere: it began at \S+:2002 .* at \S+:3000"):
+        load.run_task(world.source)
+
+
+def test_checkpoint_before_the_start_is_refused_at_once(world):
     world.run("run-1")
     tables = [table_row("studentdb", "student_details")]
-    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2001)))
+    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(1990)))
+    load = world.prepare("run-2", cdc=True)
+    with pytest.raises(LoadError, match=r"began at \S+:2002 and reports \S+:1990"):
+        load.run_task(world.source)
+    assert len(world.engine.specs) == 2
+
+
+def test_windows_grow_for_a_load_that_needs_one_only_to_get_ready(world):
+    world.run("run-1")
+    world.source = source_that_ends_at(world, 3000)
+    tables = [table_row("studentdb", "student_details")]
+    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2500)))
     load = world.prepare("run-2", cdc=True)
     pacing = replace(load.objects.pacing, clock=lambda: 0.0, drain_window_s=7)
     replace(load, objects=replace(load.objects, pacing=pacing)).run_task(world.source)
@@ -259,7 +286,7 @@ def test_failed_task_of_an_earlier_try_is_resumed(world):
     world.engine.script(
         NAME,
         Script(fail_with="the source went away"),
-        Script(tables=tables, checkpoint=checkpoint_at(2002)),
+        Script(tables=tables, checkpoint=checkpoint_at(3000)),
     )
     load = world.prepare("run-2", cdc=True)
     with pytest.raises(LoadError, match="the source went away"):
@@ -302,10 +329,11 @@ def test_run_that_has_recorded_creates_nothing_billed_again(world):
 )
 def test_policy_for_a_load_that_is_behind(world, policy, runs):
     world.run("run-1")
+    world.source = source_that_ends_at(world, 3000)
     stop = world.pipeline.stop.model_copy(update={"when_behind": policy})
     world.pipeline = replace(world.pipeline, stop=stop)
     tables = [table_row("studentdb", "student_details")]
-    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2001)))
+    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2500)))
     load = world.prepare("run-2", cdc=True)
     if policy == "fail":
         with pytest.raises(LoadError, match="stopped before .* give it a longer stop.window_s"):
