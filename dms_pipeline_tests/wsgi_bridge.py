@@ -1,7 +1,7 @@
 """boto3 clients whose requests a WSGI application answers in process, without a socket."""
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ class _Raw:
         return [self._body]
 
 
+@lru_cache(maxsize=32)
 def client(app: Any, service: str, region: str = "us-east-1") -> Any:
     """A boto3 client of `service` for the endpoint `app`; nothing it sends leaves the process."""
     # retries off: a 500 must show at once, without botocore's sleeps between the attempts
