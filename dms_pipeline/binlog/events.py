@@ -88,6 +88,11 @@ class QueryEvent:
         return not self.session.sql_mode & 1 << 20
 
     @property
+    def has_usual_types(self) -> bool:
+        """Whether DATE is a DATE: not so in the modes ORACLE and MAXDB of MariaDB."""
+        return not self.session.sql_mode & (1 << 9 | 1 << 12)
+
+    @property
     def is_strict(self) -> bool:
         """Whether values that do not fit are refused, in STRICT_TRANS_TABLES or _ALL_TABLES."""
         return bool(self.session.sql_mode & 3 << 21)

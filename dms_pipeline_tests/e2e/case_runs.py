@@ -81,11 +81,16 @@ def _capture(
     if mode == "ahead":
         change()
     run = EngineRun(source_dsn, target_dsn, position=checkpoint, **options)
-    if mode == "live":
-        run.wait_for("running")
+    try:
+        if mode == "live":
+            run.wait_for("running")
+            wait_until_applied(run, source_end(source_dsn))
+            change()
         wait_until_applied(run, source_end(source_dsn))
-        change()
-    wait_until_applied(run, source_end(source_dsn))
+    except BaseException:
+        # It would hold the target against every run to come.
+        run.kill()
+        raise
     if run.process.poll() is None:
         run.stop()
     run.wait(60)

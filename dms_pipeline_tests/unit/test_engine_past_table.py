@@ -44,7 +44,9 @@ def test_the_same_definition_again_changes_nothing_but_for_texts():
 
 def test_what_is_known_from_before_completes_what_is_not_told_by_today():
     before = PastTable(SourceTable(TABLE, (K, A, Column("c", "date", "date")), ("k",)))
-    known = carried_on(before, clauses_of("ALTER TABLE t DROP k, ADD b int, RENAME COLUMN c TO e"))
+    known = carried_on(
+        before, clauses_of("ALTER TABLE t DROP k, ADD b serial, RENAME COLUMN c TO e")
+    )
     later = [clauses_of("ALTER TABLE t DROP e, CONVERT TO CHARACTER SET latin1, MODIFY b bigint")]
     walked = walked_back(SourceTable(TABLE, (A, B), ()), known.layout, later)
     past = completed(walked, known)
@@ -72,12 +74,45 @@ def test_labels_outlive_a_conversion_that_leaves_their_bytes_right(charset, labe
     assert (carried_on(before, clauses).certain("e") is not None) is keeps
 
 
-def test_a_created_table_is_known_by_its_names_and_key():
-    past = created(TABLE, clauses_of("CREATE TABLE t (a int, b int, PRIMARY KEY (b, a))"))
+def test_a_created_table_is_known_by_what_the_statement_says():
+    text = "CREATE TABLE t (a int, b varchar(9), c json, PRIMARY KEY (b, a))"
+    past = created(TABLE, clauses_of(text))
     assert past is not None
-    assert (past.layout, past.source.primary_key) == (("a", "b"), ("b", "a"))
-    assert past.unknown == {"a", "b"}
+    assert (past.layout, past.source.primary_key) == (("a", "b", "c"), ("b", "a"))
+    assert past.certain("a") == Column("a", "int", "int")
+    # The character set is the schema's.
+    assert past.unknown == {"b", "c"}
     assert created(TABLE, ()) is None
+    past = created(TABLE, clauses_of(f"{text} ENGINE=InnoDB DEFAULT CHARSET=latin1"))
+    assert past is not None
+    assert past.certain("b") == Column("b", "varchar", "varchar(9)", "latin1", 9)
+
+
+@pytest.mark.parametrize(
+    ("charset", "statement", "found"),
+    [
+        ("latin1", "ALTER TABLE t MODIFY a varchar(20)", "latin1"),
+        (None, "ALTER TABLE t MODIFY a varchar(20)", None),
+        ("binary", "ALTER TABLE t MODIFY a varchar(20)", None),
+        (None, "ALTER TABLE t MODIFY a varchar(20) CHARSET cp1251", "cp1251"),
+        (None, "ALTER TABLE t MODIFY a varchar(20) COLLATE koi8r_bin", "koi8r"),
+        ("latin1", "ALTER TABLE t ENGINE=InnoDB CHARSET=utf8mb4, MODIFY a varchar(20)", "utf8mb4"),
+        ("latin1", "ALTER TABLE t DEFAULT CHARACTER SET DEFAULT, MODIFY a varchar(20)", None),
+        ("latin1", "ALTER TABLE t COLLATE utf8mb4_bin, MODIFY a varchar(20)", "utf8mb4"),
+    ],
+)
+def test_text_without_a_character_set_has_that_of_the_table(charset, statement, found):
+    before = PastTable(SourceTable(TABLE, (A,), (), charset=charset))
+    column = carried_on(before, clauses_of(statement)).certain("a")
+    expected = Column("a", "varchar", "varchar(20)", found, 20)
+    assert column == (None if found is None else expected)
+
+
+def test_table_s_character_set_is_not_known_before_it_is_set():
+    today = SourceTable(TABLE, (K, A, B), ("k",), charset="latin1")
+    later = [clauses_of("ALTER TABLE t CHARACTER SET = latin1")]
+    assert walked_back(today, ("k", "a", "b"), later).source.charset is None
+    assert walked_back(today, ("k", "a", "b"), []).source.charset == "latin1"
 
 
 @pytest.mark.parametrize(

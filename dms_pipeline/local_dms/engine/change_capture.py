@@ -24,7 +24,7 @@ from dms_pipeline.errors import BinlogError
 from dms_pipeline.local_dms.engine.change_applier import ChangeApplier
 from dms_pipeline.local_dms.engine.change_log import ChangeLog
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
-from dms_pipeline.local_dms.engine.ddl import changes_rows_of, mentions, parse_ddl
+from dms_pipeline.local_dms.engine.ddl import changes_rows_of, logged_ddl, mentions
 from dms_pipeline.local_dms.engine.ddl_replication import DdlReplication
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.model import StopReason
@@ -285,9 +285,7 @@ class ChangeCapture:
 
     def _definition(self, event: QueryEvent, *, applies: bool = True) -> None:
         try:
-            ddl = parse_ddl(
-                event.statement, event.schema, backslash_escapes=event.backslash_escapes
-            )
+            ddl = logged_ddl(event)
         except UnreadableStatementError as error:
             table = mentions(event.statement, self._catalogue.plans)
             if table is not None:

@@ -7,6 +7,7 @@ _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "yea
 _STRINGS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 _TEXTS = _STRINGS | {"enum", "set"}
 _BYTES = frozenset({"varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
+WHOLE_NUMBERS = _INTEGERS - {"year"}
 _EXACT = _INTEGERS | {"decimal"}
 _BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _COUNTED_IN_BYTES = frozenset({"tinytext", "text", "mediumtext", "longtext"})
@@ -42,6 +43,8 @@ def conversion(
         return None
     if before.data_type in _INTEGERS and after.data_type in _TEXTS:
         return "{}::text"
+    if before.data_type == "bit" and after.data_type in WHOLE_NUMBERS:
+        return "{}::integer"
     return _ordered(after) if after.data_type == "set" else _convert(after)
 
 
@@ -69,10 +72,11 @@ def _keeps(before: Column, after: Column) -> bool:
     return (
         (one in _EXACT and other in _EXACT - {"year"})
         or (one in _TEXTS and other in _TEXTS)
-        or (one in _INTEGERS - {"year"} and other in _TEXTS - {"enum", "set"})
+        or (one in WHOLE_NUMBERS and other in _TEXTS - {"enum", "set"})
         or (one in _BYTES | {"binary"} and other in _BYTES)
         or any(one in group and other in group for group in _MOMENTS)
         or (one == "date" and other == "datetime")
+        or (before.column_type == "bit(1)" and other in WHOLE_NUMBERS)
         or (one == other and one in ("float", "double", "date", "year"))
     )
 
@@ -85,10 +89,10 @@ def _holds(after: Column, before: Column) -> bool:
     """Whether every value of the one type fits into the other."""
     one, other = before.data_type, after.data_type
     if one in _EXACT:
-        low, high, scale = _range(before)
+        low, high, scale = number_range(before)
         if other in _TEXTS:
             return (after.char_length or 0) >= max(len(str(low)), len(str(high)))
-        lowest, highest, places = _range(after)
+        lowest, highest, places = number_range(after)
         return lowest <= low and high <= highest and places >= scale
     if one in _TEXTS and other not in ("enum", "set"):
         fits = (after.char_length or 0) >= (before.char_length or 0)
@@ -97,10 +101,12 @@ def _holds(after: Column, before: Column) -> bool:
         return fits and (after.charset == before.charset or after.charset in _UNICODE)
     if one in _BYTES | {"binary"}:
         return (after.octet_length or 0) >= (before.octet_length or 0)
+    if one == "bit":
+        return True
     return not ("unsigned" in after.column_type and "unsigned" not in before.column_type)
 
 
-def _range(column: Column) -> tuple[int, int, int]:
+def number_range(column: Column) -> tuple[int, int, int]:
     """The whole numbers that a type can hold, and its decimal places."""
     if column.data_type == "decimal":
         scale = column.scale or 0

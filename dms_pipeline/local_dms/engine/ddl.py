@@ -9,9 +9,12 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.ddl_clauses import (
     AlterClause,
+    ColumnAdded,
+    ColumnChanged,
     PartitionsChanged,
     Renamed,
     read_clauses,
@@ -60,10 +63,34 @@ class DdlStatement:
         return " ".join(self.text.split())[:_SHOWN_CHARACTERS]
 
 
+def logged_ddl(event: QueryEvent) -> DdlStatement | None:
+    """The statement of an event, if it is one that can matter to a table.
+
+    Raises:
+        UnreadableStatementError: it begins like one, but its words cannot be told apart.
+    """
+    return parse_ddl(
+        event.statement,
+        event.schema,
+        backslash_escapes=event.backslash_escapes,
+        has_usual_types=event.has_usual_types,
+    )
+
+
 def parse_ddl(
-    statement: str, default_schema: str, *, backslash_escapes: bool = True
+    statement: str,
+    default_schema: str,
+    *,
+    backslash_escapes: bool = True,
+    has_usual_types: bool = True,
 ) -> DdlStatement | None:
     """The statement, if it is one that can matter to a table.
+
+    Args:
+        statement: its text.
+        default_schema: of tables that are named without one.
+        backslash_escapes: whether a backslash in a text escapes the next character.
+        has_usual_types: whether the names of types mean what they mean in MySQL.
 
     Raises:
         UnreadableStatementError: it begins like one, but its words cannot be told apart.
@@ -78,7 +105,18 @@ def parse_ddl(
     parsed = _parse(reader, default_schema)
     if parsed is None:
         return None
+    if not has_usual_types:
+        parsed = replace(
+            parsed, clauses=_unstated(parsed.clauses), created=_unstated(parsed.created)
+        )
     return replace(parsed, text=statement)
+
+
+def _unstated(clauses: tuple[AlterClause, ...]) -> tuple[AlterClause, ...]:
+    return tuple(
+        replace(clause, stated=None) if isinstance(clause, ColumnAdded | ColumnChanged) else clause
+        for clause in clauses
+    )
 
 
 def _parse(reader: WordReader, schema: str) -> DdlStatement | None:

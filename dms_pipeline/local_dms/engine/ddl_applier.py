@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from psycopg import sql
 
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.column_conversions import conversion
+from dms_pipeline.local_dms.engine.column_conversions import WHOLE_NUMBERS, conversion, number_range
 from dms_pipeline.local_dms.engine.column_defaults import default_field
 from dms_pipeline.local_dms.engine.column_layout import earlier_name, later_name, same_name
 from dms_pipeline.local_dms.engine.ddl_clauses import (
@@ -35,6 +35,7 @@ from dms_pipeline.local_dms.engine.target_tables import (
 )
 
 _RENAMED = "local_dms_renamed_"
+_ALL = sql.SQL("true")
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,10 @@ def _change(target: TargetConnection, change: TableChange, clause: ColumnChanged
     if after is None or not any(same_name(name, clause.old) for name in change.before.layout):
         return
     _retype(target, change, _definition(change.before, clause.old), after)
-    if clause.recomputes and _has_rows(target, change.new):
+    unnumbered = sql.SQL("{0} IS NULL OR {0} = 0").format(sql.Identifier(after.target_name))
+    if (clause.recomputes and _has_rows(target, change.new)) or (
+        clause.numbers and _has_rows(target, change.new, where=unnumbered)
+    ):
         raise LoadError(
             f"the source computes values of column {after.source.name} anew, and what they became"
             " cannot be told; run a full load of the table"
@@ -182,7 +186,8 @@ def _retype(
     actual = read_target_columns(target, plan).get(after.target_name)
     if actual is None:
         raise LoadError(f"column {after.target_name} is missing on the target")
-    expression = conversion(before, after.source, actual, is_strict=change.is_strict)
+    are_kept = change.is_strict or _fits_in_fact(target, plan, before, after)
+    expression = conversion(before, after.source, actual, is_strict=are_kept)
     if expression is None or _gets_values_for_null(target, change, before, after):
         if _has_rows(target, plan):
             was = "its old type" if before is None else before.column_type
@@ -210,25 +215,40 @@ def _gets_values_for_null(
     """A source that is not strict puts zero or nothing in the place of NULL."""
     if change.is_strict or after.source.is_nullable or (before and not before.is_nullable):
         return False
-    statement = sql.SQL("SELECT 1 FROM {} WHERE {} IS NULL LIMIT 1").format(
-        qualified(change.new), sql.Identifier(after.target_name)
+    is_null = sql.SQL("{} IS NULL").format(sql.Identifier(after.target_name))
+    return _has_rows(target, change.new, where=is_null)
+
+
+def _fits_in_fact(
+    target: TargetConnection, plan: TablePlan, before: Column | None, after: PlannedColumn
+) -> bool:
+    """Whether the whole numbers that are there are in the range of the new type."""
+    if before is None or not {before.data_type, after.source.data_type} <= WHOLE_NUMBERS:
+        return False
+    low, high, _ = number_range(after.source)
+    outside = sql.SQL("{} NOT BETWEEN {} AND {}").format(
+        sql.Identifier(after.target_name), sql.Literal(low), sql.Literal(high)
     )
-    return target.execute(statement).fetchone() is not None
+    return not _has_rows(target, plan, where=outside)
 
 
-def _has_rows(target: TargetConnection, plan: TablePlan) -> bool:
-    statement = sql.SQL("SELECT 1 FROM {} LIMIT 1").format(qualified(plan))
+def _has_rows(target: TargetConnection, plan: TablePlan, *, where: sql.Composable = _ALL) -> bool:
+    statement = sql.SQL("SELECT 1 FROM {} WHERE {} LIMIT 1").format(qualified(plan), where)
     return target.execute(statement).fetchone() is not None
 
 
 def _drop_primary_key(target: TargetConnection, plan: TablePlan) -> None:
-    name = target.execute(
-        "SELECT conname FROM pg_catalog.pg_constraint"
+    columns = target.execute(
+        "SELECT conname, attname FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_attribute"
+        " ON attrelid = conrelid AND attnum = ANY(conkey)"
         " WHERE contype = 'p' AND conrelid = %s::regclass",
         (qualified(plan).as_string(target),),
-    ).fetchone()
-    if name is not None:
-        _execute(target, plan, "DROP CONSTRAINT {}", name[0])
+    ).fetchall()
+    for name in dict.fromkeys(name for name, _ in columns):
+        _execute(target, plan, "DROP CONSTRAINT {}", name)
+    for _, column in columns:
+        # PostgreSQL leaves that behind. A full load makes only columns of the key NOT NULL.
+        _execute(target, plan, "ALTER COLUMN {} DROP NOT NULL", column)
 
 
 def _execute(target: TargetConnection, plan: TablePlan, action: str, *names: str) -> None:

@@ -7,7 +7,9 @@ from typing import Literal
 
 from sqlglot import TokenType
 
+from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.sql_words import Word, WordReader, split_at_commas
+from dms_pipeline.local_dms.engine.stated_columns import charset_of_collation, read_column
 
 FIRST = ""
 """The place of a column before all others; another place is the name of the column before."""
@@ -38,7 +40,7 @@ class DefaultValue:
 
 @dataclass(frozen=True, slots=True)
 class ColumnAdded:
-    """ADD COLUMN; ``place`` None is the end."""
+    """ADD COLUMN; ``place`` None is the end. ``stated`` is the column as far as it can be read."""
 
     name: str
     place: str | None = None
@@ -47,6 +49,7 @@ class ColumnAdded:
     if_not_exists: bool = False
     is_key: bool = False
     definition: str = ""
+    stated: Column | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,10 @@ class ColumnDropped:
 class ColumnChanged:
     """MODIFY, CHANGE and RENAME COLUMN; ``place`` None leaves it where it is.
 
-    ``recomputes`` where the source makes up values: for AUTO_INCREMENT and generated columns.
+    Attributes:
+        recomputes: the source makes up all values: the column is generated.
+        numbers: the source makes up values for 0 and NULL: AUTO_INCREMENT.
+        stated: the column as far as it can be read.
     """
 
     old: str
@@ -69,7 +75,9 @@ class ColumnChanged:
     keeps_type: bool = False
     if_exists: bool = False
     recomputes: bool = False
+    numbers: bool = False
     definition: str = ""
+    stated: Column | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +89,22 @@ class KeyChanged:
 
 @dataclass(frozen=True, slots=True)
 class CharsetConverted:
-    """CONVERT TO CHARACTER SET: text columns change in place.
+    """CONVERT TO CHARACTER SET: text columns change in place, and so does the table's default.
 
-    ``keeps_ascii`` where the new set is known to write ASCII as most sets do.
+    Attributes:
+        keeps_ascii: the new set is known to write ASCII as most sets do.
+        charset: the new set; None where it is the schema's.
     """
 
     keeps_ascii: bool = False
+    charset: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultCharset:
+    """The character set of text columns to come; None where it is the schema's."""
+
+    charset: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +138,7 @@ AlterClause = (
     | ColumnChanged
     | KeyChanged
     | CharsetConverted
+    | DefaultCharset
     | PartitionsChanged
     | Renamed
     | UnknownClause
@@ -137,7 +156,9 @@ _HARMLESS = frozenset({
     ";",
 })  # fmt: skip
 _NAMED_KEY = ["CONSTRAINT", "PRIMARY"]
-_COMPUTED = frozenset({"AS", "GENERATED", "AUTO_INCREMENT", "SERIAL"})
+_GENERATED = frozenset({"AS", "GENERATED"})
+_NUMBERED = frozenset({"AUTO_INCREMENT", "SERIAL"})
+_COMPUTED = _GENERATED | _NUMBERED
 _PARTITION_VERBS = frozenset({
     "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
     "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT",
@@ -164,6 +185,7 @@ def read_clauses(words: list[Word]) -> Iterator[AlterClause]:
         is_option = len(part) > 1 and part[1].keyword == "=" and reader.peek() != "RENAME"
         if is_option or (reader.peek() in _HARMLESS and not _is_index_alteration(part)):
             yield from _partitioning_behind(part)
+            yield from _default_charset(part)
             if reader.accept("ORDER", "BY"):
                 # Nothing comes behind it but more columns to order by.
                 return
@@ -179,8 +201,10 @@ def read_columns(words: list[Word]) -> Iterator[AlterClause]:
     reader = WordReader(words)
     is_query = any(word.keyword == "SELECT" for word in words)
     if reader.accept("(") and reader.peek() != "LIKE" and not is_query:
-        for part in split_at_commas(_parenthesized(reader)):
+        columns = _parenthesized(reader)
+        for part in split_at_commas(columns):
             yield from _add(WordReader(part), part)
+        yield from _default_charset(reader.rest[len(columns) :])
 
 
 def _is_index_alteration(part: list[Word]) -> bool:
@@ -191,6 +215,23 @@ def _partitioning_behind(part: list[Word]) -> Iterator[AlterClause]:
     for word, following in pairwise(part):
         if word.keyword == "PARTITION" and following.keyword == "BY":
             yield _partitions(part)
+
+
+def _default_charset(options: list[Word]) -> Iterator[AlterClause]:
+    """What table options say of it; a collation, too, decides it."""
+    reader = WordReader(options)
+    found: list[str] = []
+    while not reader.at_end:
+        if reader.accept("CHARACTER", "SET") or reader.accept("CHARSET"):
+            reader.accept("=")
+            found.insert(0, reader.name().lower())
+        elif reader.accept("COLLATE"):
+            reader.accept("=")
+            found.append(charset_of_collation(reader.name()))
+        else:
+            reader.name()
+    if found:
+        yield DefaultCharset(None if found[0] == "default" else found[0])
 
 
 def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
@@ -220,7 +261,10 @@ def _conversion(reader: WordReader) -> CharsetConverted:
         reader.accept("CHARSET")
     reader.accept("=")
     charset = "default" if reader.at_end else reader.name().lower()
-    return CharsetConverted(keeps_ascii=not charset.startswith(("default", *WIDE_CHARSETS)))
+    return CharsetConverted(
+        keeps_ascii=not charset.startswith(("default", *WIDE_CHARSETS)),
+        charset=None if charset == "default" else charset,
+    )
 
 
 def _partitions(part: list[Word]) -> PartitionsChanged:
@@ -277,6 +321,7 @@ def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
         if_not_exists=if_not_exists,
         is_key="PRIMARY" in keywords,
         definition=_text(definition),
+        stated=read_column(definition),
     )
 
 
@@ -309,13 +354,16 @@ def _change(reader: WordReader) -> ColumnChanged:
 def _column_changed(
     old: str, new: str, definition: list[Word], *, if_exists: bool
 ) -> ColumnChanged:
+    keywords = {word.keyword for word in definition}
     return ColumnChanged(
         old,
         new,
         _place(definition),
         if_exists=if_exists,
-        recomputes=not _COMPUTED.isdisjoint(word.keyword for word in definition),
+        recomputes=not _GENERATED.isdisjoint(keywords),
+        numbers=not _NUMBERED.isdisjoint(keywords),
         definition=_text(definition),
+        stated=read_column(definition),
     )
 
 

@@ -32,7 +32,11 @@ from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
 from dms_pipeline.local_dms.engine.target_columns import read_target_columns
-from dms_pipeline.local_dms.engine.target_tables import TargetConnection, truncate_table
+from dms_pipeline.local_dms.engine.target_tables import (
+    TargetConnection,
+    table_exists,
+    truncate_table,
+)
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
 
 logger = logging.getLogger(__name__)
@@ -170,7 +174,7 @@ class DdlReplication:
         self, table: TableId, ddl: DdlStatement, event: QueryEvent, checkpoint: str
     ) -> None:
         if ddl.if_not_exists and self._catalogue.past(table) is not None:
-            # The table may have been there: then nothing happened on the source.
+            self._create_missing(self._catalogue.plans[table], checkpoint)
             return
         self._read_ahead(table, event)
         try:
@@ -187,6 +191,19 @@ class DdlReplication:
             lambda target: create_on_target(target, plan), table, checkpoint=checkpoint
         ):
             self._statistics.applied_ddl(table)
+
+    def _create_missing(self, plan: TablePlan, checkpoint: str) -> None:
+        """Behind CREATE TABLE IF NOT EXISTS the table is there, and as it is known.
+
+        The log does not tell whether it was there before. If so, the target has it.
+        """
+
+        def create(target: TargetConnection) -> None:
+            if not table_exists(target, plan):
+                create_on_target(target, plan)
+
+        if self._applier.change_table(create, plan.table_id, checkpoint=checkpoint):
+            self._statistics.applied_ddl(plan.table_id)
 
     def _alter(self, table: TableId, ddl: DdlStatement, event: QueryEvent, checkpoint: str) -> None:
         before, old = self._catalogue.past(table), self._catalogue.plans.get(table)

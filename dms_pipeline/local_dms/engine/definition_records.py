@@ -157,6 +157,7 @@ def _encoded(past: PastTable | None) -> str | None:
         "columns": [asdict(column) for column in source.columns],
         "primary_key": source.primary_key,
         "hidden_columns": source.hidden_columns,
+        "charset": source.charset,
         "unknown": sorted(past.unknown),
         "uncertain": sorted(past.uncertain),
     }
@@ -178,5 +179,6 @@ def _parsed(document: dict[str, Any]) -> PastTable:
         tuple(Column(**column) for column in document["columns"]),
         tuple(document["primary_key"]),
         hidden_columns=document["hidden_columns"],
+        charset=document.get("charset"),
     )
     return PastTable(source, frozenset(document["unknown"]), frozenset(document["uncertain"]))

@@ -48,7 +48,8 @@ class SourceTable:
 
     ``unique_keys`` are the other indexes that tell every row from every other: unique, over whole
     columns that are all NOT NULL; the shortest first. ``hidden_columns`` is how many columns the
-    rows in the log may have behind those that can be seen.
+    rows in the log may have behind those that can be seen. ``charset`` is the default for columns
+    of text, if it is known.
     """
 
     table_id: TableId
@@ -57,6 +58,7 @@ class SourceTable:
     estimated_rows: int = 0
     unique_keys: tuple[tuple[str, ...], ...] = ()
     hidden_columns: int = 0
+    charset: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeGuard
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine import column_layout
@@ -12,12 +13,16 @@ from dms_pipeline.local_dms.engine.ddl_clauses import (
     CharsetConverted,
     ColumnAdded,
     ColumnChanged,
+    DefaultCharset,
     KeyChanged,
 )
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
+from dms_pipeline.local_dms.engine.stated_columns import TABLE_CHARSET
 
 # Nothing is read or written by this type, it only keeps the place.
 _UNKNOWN = Column(name="", data_type="int", column_type="an unknown type")
+
+_CHARSET_CLAUSES = (CharsetConverted, DefaultCharset)
 
 Clauses = Sequence[AlterClause]
 
@@ -84,7 +89,11 @@ def walked_back(
         key = ()
         unique = ()
     unique = tuple(index for index in unique if "" not in index)
-    source = replace(today, columns=tuple(columns), primary_key=key, unique_keys=unique)
+    # What the default was before a statement that sets it is not said.
+    charset = None if any(map(_sets_charset, later)) else today.charset
+    source = replace(
+        today, columns=tuple(columns), primary_key=key, unique_keys=unique, charset=charset
+    )
     return PastTable(source, frozenset(dropped), frozenset(uncertain), frozenset(dropped))
 
 
@@ -95,8 +104,11 @@ def carried_on(before: PastTable, clauses: Clauses) -> PastTable:
         UnknownLayoutError: the statement does not tell.
     """
     unknown, columns = set(), []
+    charset = before.source.charset
+    if _sets_charset(clauses):
+        charset = next(c.charset for c in clauses if isinstance(c, _CHARSET_CLAUSES))
     for name in column_layout.after(before.layout, clauses):
-        definition = _kept(before, name, clauses)
+        definition = _definition_behind(before, name, clauses, charset)
         if definition is None:
             unknown.add(name)
         columns.append(replace(definition or _UNKNOWN, name=name))
@@ -105,12 +117,13 @@ def carried_on(before: PastTable, clauses: Clauses) -> PastTable:
         columns=tuple(columns),
         primary_key=_key_behind(before.source.primary_key, clauses),
         unique_keys=(),
+        charset=charset,
     )
     return PastTable(source, frozenset(unknown))
 
 
 def created(table: TableId, clauses: Clauses) -> PastTable | None:
-    """The table behind its CREATE TABLE: names and key; None if the statement lists no columns."""
+    """The table behind its CREATE TABLE; None if the statement lists no columns."""
     before = PastTable(SourceTable(table, (), ()))
     return carried_on(before, clauses) if clauses else None
 
@@ -125,7 +138,12 @@ def completed(walked: PastTable, known: PastTable) -> PastTable:
         columns.append(definition or column)
         if definition is None:
             (unknown if column.name in walked.unknown else uncertain).add(column.name)
-    source = replace(walked.source, columns=tuple(columns), primary_key=known.source.primary_key)
+    source = replace(
+        walked.source,
+        columns=tuple(columns),
+        primary_key=known.source.primary_key,
+        charset=walked.source.charset or known.source.charset,
+    )
     return PastTable(
         source, frozenset(unknown), frozenset(uncertain), walked.dropped_later & unknown
     )
@@ -133,12 +151,17 @@ def completed(walked: PastTable, known: PastTable) -> PastTable:
 
 def _stated(name: str, clauses: Clauses) -> str | None:
     """The definition that a statement gives the column of that name behind it."""
-    for clause in clauses:
-        if isinstance(clause, ColumnAdded) and column_layout.same_name(clause.name, name):
-            return clause.definition
-        if isinstance(clause, ColumnChanged) and column_layout.same_name(clause.new, name):
-            return clause.definition
-    return None
+    return next((clause.definition for clause in clauses if _defines(clause, name)), None)
+
+
+def _defines(clause: AlterClause, name: str) -> TypeGuard[ColumnAdded | ColumnChanged]:
+    if isinstance(clause, ColumnAdded):
+        return column_layout.same_name(clause.name, name)
+    return isinstance(clause, ColumnChanged) and column_layout.same_name(clause.new, name)
+
+
+def _sets_charset(clauses: Clauses) -> bool:
+    return any(isinstance(clause, _CHARSET_CLAUSES) for clause in clauses)
 
 
 def _followed(name: str, later: Iterable[Clauses]) -> tuple[str | None, list[str]]:
@@ -154,11 +177,25 @@ def _followed(name: str, later: Iterable[Clauses]) -> tuple[str | None, list[str
     return current, given
 
 
-def _kept(before: PastTable, name: str, clauses: Clauses) -> Column | None:
-    """The definition that a column behind a statement had before it and has kept."""
+def _definition_behind(
+    before: PastTable, name: str, clauses: Clauses, charset: str | None
+) -> Column | None:
+    """What a column is behind a statement: as it was before, or as the statement says.
+
+    ``charset`` is the table's default there.
+    """
     earlier = column_layout.earlier_name(name, clauses, before.layout)
-    if earlier is None or column_layout.new_definition(earlier, clauses) is not None:
-        return None
+    if earlier is not None and column_layout.new_definition(earlier, clauses) is None:
+        return _kept(before, earlier, clauses)
+    stated = next((c.stated for c in clauses if _defines(c, name)), None)
+    if stated is None or stated.charset != TABLE_CHARSET:
+        return stated
+    # Of a binary table they would be no text.
+    return None if charset in (None, "binary") else replace(stated, charset=charset)
+
+
+def _kept(before: PastTable, earlier: str, clauses: Clauses) -> Column | None:
+    """The definition that a column had before a statement and has kept."""
     spelled = next((n for n in before.layout if column_layout.same_name(n, earlier)), earlier)
     definition = before.certain(spelled)
     converted = _conversion(clauses)

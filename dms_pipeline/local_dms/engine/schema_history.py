@@ -24,7 +24,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceUnavailableError
 from dms_pipeline.local_dms.engine import column_layout
 from dms_pipeline.local_dms.engine.column_layout import Layout, UnknownLayoutError
-from dms_pipeline.local_dms.engine.ddl import DdlStatement, parse_ddl, renamed_to
+from dms_pipeline.local_dms.engine.ddl import DdlStatement, logged_ddl, renamed_to
 from dms_pipeline.local_dms.engine.model import SourceTable
 from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable, completed, walked_back
 from dms_pipeline.local_dms.engine.source_names import quoted_table
@@ -169,9 +169,7 @@ class SchemaHistory:
 
     def _note(self, event: QueryEvent) -> None:
         try:
-            ddl = parse_ddl(
-                event.statement, event.schema, backslash_escapes=event.backslash_escapes
-            )
+            ddl = logged_ddl(event)
         except UnreadableStatementError:
             # Refused when the stream gets there.
             return

@@ -10,6 +10,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.source_labels import with_true_labels
+from dms_pipeline.local_dms.engine.stated_columns import charset_of_collation
 from dms_pipeline.local_dms.engine.virtual_columns import Computation, falsely_logged
 
 _SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
@@ -24,9 +25,9 @@ _TABLES = """
     SELECT table_schema, table_name, table_rows FROM information_schema.tables
     WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_schema NOT IN %s
 """
-_VERSIONED = """
-    SELECT table_schema, table_name FROM information_schema.tables
-    WHERE table_type = 'SYSTEM VERSIONED' AND table_schema IN %s
+_KINDS = """
+    SELECT table_schema, table_name, table_type, table_collation FROM information_schema.tables
+    WHERE table_schema IN %s
 """
 _COLUMNS = """
     SELECT table_schema, table_name, column_name, data_type, column_type, character_set_name,
@@ -64,10 +65,12 @@ def read_tables(
     schemas = tuple({table.schema for table in tables})
     if not schemas:
         return {}
-    for schema, table in _query(connection, _VERSIONED, (schemas,)):
-        if TableId(schema, table) in tables:
+    charsets = {}
+    for schema, name, kind, collation in _query(connection, _KINDS, (schemas,)):
+        charsets[TableId(schema, name)] = charset_of_collation(collation) if collation else None
+        if kind == "SYSTEM VERSIONED" and TableId(schema, name) in tables:
             raise SourceError(
-                f"table {schema}.{table} is system-versioned; AWS DMS does not support such tables,"
+                f"table {schema}.{name} is system-versioned; AWS DMS does not support such tables,"
                 " leave it out with an exclude rule"
             )
     _query(connection, _SHOW_GENERATED_KEYS, ())
@@ -92,7 +95,9 @@ def read_tables(
             true = tuple(with_true_labels(connection, table, each) for each in columns[table])
             false = {column.name for column in true if column.is_falsely_logged}
             unique = tuple(index for index in unique if false.isdisjoint(index))
-            found[table] = SourceTable(table, true, primary, estimate, unique, hashes[table])
+            found[table] = SourceTable(
+                table, true, primary, estimate, unique, hashes[table], charsets.get(table)
+            )
     return found
 
 

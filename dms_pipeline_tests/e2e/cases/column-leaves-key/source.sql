@@ -1,0 +1,4 @@
+CREATE TABLE t (x int NOT NULL, y int NOT NULL, v int, PRIMARY KEY (x, y));
+INSERT INTO t VALUES (1, 1, 1), (2, 2, 2);
+CREATE TABLE u (x int NOT NULL PRIMARY KEY, y int NOT NULL);
+INSERT INTO u VALUES (1, 1), (2, 2);

@@ -1,0 +1,16 @@
+CREATE TABLE comments (id binary(20) PRIMARY KEY, v int) DEFAULT CHARSET utf8mb4;
+INSERT INTO comments VALUES ('a', 1);
+CREATE TABLE wider (id int PRIMARY KEY, v smallint) DEFAULT CHARSET utf8mb4;
+INSERT INTO wider VALUES (1, 1);
+CREATE TABLE longer (id int PRIMARY KEY) DEFAULT CHARSET utf8mb4;
+INSERT INTO longer VALUES (1);
+CREATE TABLE same (id int PRIMARY KEY, v varchar(20), d decimal(8,2), e enum('a','b')) DEFAULT CHARSET utf8mb4;
+INSERT INTO same VALUES (1, 'x', 1.5, 'b');
+CREATE TABLE counted (id int unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY, v int) DEFAULT CHARSET utf8mb4;
+INSERT INTO counted VALUES (1, 1);
+CREATE TABLE begins_to_count (id int NOT NULL PRIMARY KEY, v int) DEFAULT CHARSET utf8mb4;
+INSERT INTO begins_to_count VALUES (1, 1), (7, 1);
+CREATE TABLE loses_sign (id int NOT NULL AUTO_INCREMENT PRIMARY KEY, v int) DEFAULT CHARSET utf8mb4;
+INSERT INTO loses_sign VALUES (1, 1), (7, 1);
+CREATE TABLE flags (id int PRIMARY KEY, b bit(1), c bit(1) NOT NULL) DEFAULT CHARSET utf8mb4;
+INSERT INTO flags VALUES (1, b'1', b'0'), (2, NULL, b'1');
