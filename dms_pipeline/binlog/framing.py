@@ -151,13 +151,17 @@ class EventFramer:
             self._maps_by_id.clear()
             result = FormatEvent(self._end, event.timestamp)
         elif code not in codes.PASSED_OVER and not event.flags & codes.IGNORABLE_FLAG:
-            self._refuse(code)
+            self._refuse(code, body)
         return result
 
-    def _refuse(self, code: int) -> None:
+    def _refuse(self, code: int, body: bytes) -> None:
         if code == codes.PARTIAL_UPDATE:
+            table_map = self._maps_by_id.get(body[:6])
+            if table_map is not None and not table_map.wanted:
+                return
+            table = "an unknown table" if table_map is None else f"table {table_map.table}"
             raise BinlogError(
-                f"partial JSON update before {self._end}: it cannot be read;"
+                f"partial JSON update of {table} before {self._end}: it cannot be read;"
                 " set binlog_row_value_options='' on the source and run a full load"
             )
         if code == codes.INCIDENT:

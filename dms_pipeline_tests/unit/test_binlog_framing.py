@@ -9,6 +9,7 @@ import zstandard
 from dms_pipeline.binlog.events import QueryEvent, RowsEvent, TransactionBegin, TransactionEnd
 from dms_pipeline.binlog.framing import EventFramer
 from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.query_event import Session
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.xa import XaDecision, xa_decision
 from dms_pipeline.errors import BinlogError
@@ -133,7 +134,10 @@ def test_position_behind_4_gb_goes_on_counting_where_the_header_wraps():
 @pytest.mark.parametrize(
     ("code", "message"),
     [
-        (PARTIAL_UPDATE, r"partial JSON update before bin\.000007:1200.*binlog_row_value_options"),
+        (
+            PARTIAL_UPDATE,
+            r"partial JSON update of an unknown table before bin\.000007:1200.*row_value_options",
+        ),
         (INCIDENT, r"before bin\.000007:1200 that changes are missing.*full load"),
         (99, r"unknown type 99 before bin\.000007:1200"),
     ],
@@ -141,6 +145,35 @@ def test_position_behind_4_gb_goes_on_counting_where_the_header_wraps():
 def test_event_that_cannot_be_read_is_refused_with_its_position(code, message):
     with pytest.raises(BinlogError, match=message):
         parse(framer(), event(code, end=1200))
+
+
+def test_partial_json_update_concerns_its_own_table():
+    update = event(PARTIAL_UPDATE, NUMBERS + b"\x02\0", end=1400)
+    with pytest.raises(BinlogError, match=r"of table s\.t before bin\.000007:1400"):
+        parse(framer(), *TRANSACTION[:3], update)
+    others = framer(include=lambda table: False)
+    begin, end = parse(others, *TRANSACTION[:3], update, TRANSACTION[4])
+    assert (type(begin), type(end)) == (TransactionBegin, TransactionEnd)
+
+
+@pytest.mark.parametrize(
+    ("variables", "session"),
+    [
+        (b"", Session()),
+        (b"\x01" + (4).to_bytes(8, "little"), Session(sql_mode=4)),
+        (
+            b"\0\0\0\0\0\x06\x03std\x03\x01\0\x01\0\x04\x08\0\x08\0\x21\0\x05\x06+05:30"
+            b"\x07\x01\0\x08\x21\0\x0b\x02me\x04host\x0c\x02ab\0c\0\x0d\x40\xe2\x01",
+            Session(charset="cp1252", time_zone="+05:30", microsecond=123456),
+        ),
+        (b"\x0c\xfe\x80\x01\0\0", Session(microsecond=1)),
+        (b"\x63\x05\x03UTC", Session()),
+    ],
+    ids=["none", "sql_mode", "all", "too many schemas, MariaDB", "unknown"],
+)
+def test_session_of_a_statement(variables, session):
+    (event_read,) = parse(framer(), event(QUERY, query(b"CREATE TABLE t (a int)", variables)))
+    assert event_read.session == session
 
 
 def test_unknown_event_marked_as_ignorable_is_passed_over():

@@ -30,6 +30,8 @@ _CODECS = {
     "sjis": "shift-jis", "cp932": "cp932", "ujis": "euc-jp", "eucjpms": "euc-jp", "euckr": "cp949",
     "swe7": "ascii",
 }  # fmt: skip
+_STRICT = frozenset({"utf-16-be", "utf-16-le", "utf-32-be", "ascii", "tis-620"})
+"""Codecs that know every code there is, and one for whose other codes servers differ."""
 _DIFFERENT: dict[str, dict[str, str]] = {
     "cp866": {"№": "ⁿ", "¤": "²"},
     "greek": {"‘": "ʽ", "’": "ʼ"},
@@ -120,7 +122,7 @@ def _strict_decoder(charset: str) -> Decoder:
     if charset == "eucjpms":
         return _decode_eucjpms
     decode = codecs.getdecoder(codec)
-    errors = _ERROR_HANDLERS.get(charset, "strict")
+    errors = _ERROR_HANDLERS.get(charset, "strict" if codec in _STRICT else "local_dms_unassigned")
     different = {ord(code): text for code, text in _DIFFERENT.get(charset, {}).items()}
     if different:
         return lambda value: decode(value, errors)[0].translate(different)
@@ -140,7 +142,7 @@ def _decode_latin1(value: bytes) -> str:
 
 def _table_decoder(table: str) -> Decoder:
     def decode(value: bytes) -> str:
-        return codecs.charmap_decode(value, "strict", table)[0]
+        return codecs.charmap_decode(value, "local_dms_unassigned", table)[0]
 
     return decode
 
@@ -155,7 +157,7 @@ def _missing_in_big5(error: UnicodeError) -> tuple[str, int]:
     code = _code_at(error, 2)
     place = code[1] - 0xD6 if len(code) == 2 and code[0] == 0xF9 else -1
     if not 0 <= place < len(_BIG5_EXTENSION):
-        raise error
+        return _unassigned(error)
     return _BIG5_EXTENSION[place], _start(error) + 2
 
 
@@ -165,7 +167,7 @@ def _missing_in_ujis(error: UnicodeError) -> tuple[str, int]:
     three = code[:1] == b"\x8f"
     row, column = (code[1:3] if three else code[:2]).ljust(2, b"\0")
     if row < _EUC_USER_ROW or column < _EUC_FIRST:
-        raise error
+        return _unassigned(error)
     place = (row - _EUC_USER_ROW) * _EUC_COLUMNS + column - _EUC_FIRST
     first = _PRIVATE_USE_THREE_BYTES if three else _PRIVATE_USE
     return chr(first + place), _start(error) + (3 if three else 2)
@@ -190,6 +192,27 @@ def _cp932_code(row: int, column: int) -> bytes:
     return bytes([lead, trail])
 
 
+def _unassigned(error: UnicodeError) -> tuple[str, int]:
+    """A code without a character: the server, too, gives a question mark for the whole of it."""
+    code = _code_at(error, 4)
+    length = _length(getattr(error, "encoding", ""), code.ljust(4, b"\0"))
+    if not 0 < length <= len(code):
+        raise error
+    return "?", _start(error) + length
+
+
+def _length(encoding: str, code: bytes) -> int:
+    """How many bytes a code has; 0 where they are none that the server stores."""
+    lead, trail = code[:2]
+    if encoding == "charmap":
+        return 1
+    if encoding == "gb18030" and 0x30 <= trail <= 0x39:
+        return 4
+    if encoding == "euc_jp" and lead == 0x8F:
+        return 3
+    return 2 if lead > 0x80 and trail >= 0x40 else 0
+
+
 def _code_at(error: UnicodeError, length: int) -> bytes:
     return bytes(getattr(error, "object", b"")[_start(error) : _start(error) + length])
 
@@ -203,6 +226,7 @@ _ERROR_HANDLERS = {
     "ujis": "local_dms_ujis",
     "eucjpms": "local_dms_eucjpms",
 }
+codecs.register_error("local_dms_unassigned", _unassigned)
 codecs.register_error("local_dms_big5", _missing_in_big5)
 codecs.register_error("local_dms_ujis", _missing_in_ujis)
 codecs.register_error("local_dms_eucjpms", _missing_in_eucjpms)

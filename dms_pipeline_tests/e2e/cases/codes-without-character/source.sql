@@ -1,0 +1,2 @@
+CREATE TABLE t (k int PRIMARY KEY, a varchar(9) CHARACTER SET gbk, b varchar(9) CHARACTER SET big5, c varchar(9) CHARACTER SET sjis, d varchar(9) CHARACTER SET cp932, e varchar(9) CHARACTER SET euckr, f varchar(9) CHARACTER SET ujis, g varchar(9) CHARACTER SET eucjpms, h varchar(9) CHARACTER SET gb2312, i varchar(9) CHARACTER SET hebrew, j varchar(9) CHARACTER SET cp1257, l varchar(9) CHARACTER SET geostd8, n varchar(9) CHARACTER SET greek);
+INSERT INTO t (k, a) VALUES (1, _gbk x'A380');
