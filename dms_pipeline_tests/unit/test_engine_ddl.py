@@ -159,7 +159,7 @@ def test_added_column_keeps_place_and_default():
     assert ddl is not None
     added = ddl.clauses[0]
     assert isinstance(added, ColumnAdded)
-    assert (added.name, added.place, added.not_null) == ("c", "b`c", True)
+    assert (added.name, added.place, added.is_nullable) == ("c", "b`c", False)
     assert added.default is not None
     assert added.default.text == "-5"
 

@@ -158,6 +158,9 @@ def test_unsupported_type_and_character_set_name_table_column_and_type():
         ("eucjpms", b"\x8f\xf4\xfe~", "黑~"), ("eucjpms", b"\x8f\xa2\xb7", "\uff5e"),
         ("dec8", b"\xd7", "Œ"), ("swe7", b"@[]", "ÉÄÅ"), ("armscii8", b"\xb2", "Ա"),
         ("geostd8", b"\xc0\xfd", "ა№"), ("keybcs2", b"\x80", "Č"), ("hp8", b"\xc5", "é"),
+        ("dec8", b"a\xa4b", "a?b"), ("big5", b"\xf9\xfea", "?a"), ("eucjpms", b"\xad\xfea", "?a"),
+        ("gbk", b"a\xa3\x80b", "a?b"), ("cp1251", b"\x98", "?"), ("greek", b"\xa4", "?"),
+        ("tis620", b"\xdb", "\ufffd"), ("big5", b"\xa1\x5a", "\ufffd"), ("swe7", b"\x80", "?"),
         ("gb18030", b"\xa8\xbc", "ḿ"), ("gb18030", b"\x815\xf47", "\ue7c7"),
     ],
 )  # fmt: skip
@@ -170,8 +173,7 @@ def test_every_character_set_is_converted_as_the_server_does(charset, raw, text)
     ("charset", "raw"),
     [
         ("utf8mb4", b"\xff"), ("utf8mb3", b"\xed\xa0\x80"), ("utf16", b"\xd8\x00"),
-        ("gbk", b"\x81"), ("dec8", b"\xa4"), ("big5", b"\xf9\xfe"), ("eucjpms", b"\xad\xfe"),
-        ("ujis", b"\x8f"), ("cp1251", b"\x98"),
+        ("gbk", b"\x81"), ("ujis", b"\x8f"), ("ujis", b"\x8e\xa0"), ("sjis", b"\x81a\x81"),
     ],
 )  # fmt: skip
 def test_bytes_that_are_no_text_are_refused(charset, raw):

@@ -6,7 +6,7 @@ needs a full load then. Raises LoadError or psycopg.Error; the caller's transact
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from psycopg import sql
 
@@ -143,13 +143,19 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
     if not _has_rows(target, new):
         target.execute(added)
         return
-    field = default_field(column, clause, change.times)
+    if any(isinstance(other, KeyChanged) and _names(other, clause) for other in change.clauses):
+        clause = replace(clause, is_key=True)
+    field = default_field(column, clause, change.times, is_strict=change.is_strict)
     if field is None:
         target.execute(added)
         return
     # A default that is taken away again fills the rows there are without writing them.
     target.execute(sql.SQL("{} DEFAULT {}").format(added, sql.Literal(unescape(field))))
     _execute(target, new, "ALTER COLUMN {} DROP DEFAULT", column.target_name)
+
+
+def _names(key: KeyChanged, clause: ColumnAdded) -> bool:
+    return any(same_name(name, clause.name) for name in key.columns or ())
 
 
 def _change(target: TargetConnection, change: TableChange, clause: ColumnChanged) -> None:

@@ -1,8 +1,8 @@
 """The clauses of ALTER TABLE, as far as they concern columns, keys and rows. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from itertools import pairwise
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, takewhile
 from typing import Literal
 
 from sqlglot import TokenType
@@ -24,12 +24,16 @@ class DefaultValue:
 
     Attributes:
         is_expression: only the source can say.
+        is_generated: not a default, but AUTO_INCREMENT or a generated column.
+        is_evaluated: it stands in parentheses.
         current: the statement's own time or date; ``digits`` are those of its fraction.
     """
 
     text: str | None = None
     kind: TokenType | None = None
     is_expression: bool = False
+    is_generated: bool = False
+    is_evaluated: bool = False
     current: Literal["timestamp", "date"] | None = None
     digits: int = 0
 
@@ -37,15 +41,26 @@ class DefaultValue:
     def is_plain_text(self) -> bool:
         return self.kind is TokenType.STRING
 
+    @property
+    def base(self) -> int | None:
+        """Of digits that stand for bits or bytes."""
+        return None if self.kind is None else _BASES.get(self.kind)
+
 
 @dataclass(frozen=True, slots=True)
 class ColumnAdded:
-    """ADD COLUMN; ``place`` None is the end. ``stated`` is the column as far as it can be read."""
+    """ADD COLUMN.
+
+    Attributes:
+        place: None is the end.
+        is_nullable: None where it is not said.
+        stated: the column as far as it can be read.
+    """
 
     name: str
     place: str | None = None
     default: DefaultValue | None = None
-    not_null: bool = False
+    is_nullable: bool | None = None
     if_not_exists: bool = False
     is_key: bool = False
     definition: str = ""
@@ -156,15 +171,20 @@ _HARMLESS = frozenset({
     ";",
 })  # fmt: skip
 _NAMED_KEY = ["CONSTRAINT", "PRIMARY"]
-_GENERATED = frozenset({"AS", "GENERATED"})
+_COMPUTING = frozenset({"AS", "GENERATED"})
 _NUMBERED = frozenset({"AUTO_INCREMENT", "SERIAL"})
-_COMPUTED = _GENERATED | _NUMBERED
+_COMPUTED = _COMPUTING | _NUMBERED
 _PARTITION_VERBS = frozenset({
     "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
     "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT",
 })  # fmt: skip
-_LITERALS = (TokenType.NUMBER, TokenType.HEX_STRING, TokenType.BIT_STRING)
+_BASES = {TokenType.BIT_STRING: 2, TokenType.HEX_STRING: 16}
+_LITERALS = (TokenType.NUMBER, *_BASES)
 _EXPRESSION = DefaultValue(is_expression=True)
+_GENERATED = DefaultValue(is_expression=True, is_generated=True)
+_INTRODUCERS = frozenset({"_utf8mb4", "_utf8mb3", "_utf8", "_latin1", "_ascii"})
+"""Of character sets in which bytes of ASCII are ASCII."""
+_LAST_NATIONAL = "\uffff"
 _CONSTANTS = {
     "NULL": DefaultValue(),
     "TRUE": DefaultValue("1", TokenType.NUMBER),
@@ -312,14 +332,15 @@ def _accept_named_key(reader: WordReader) -> bool:
 def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
     name = reader.qualified_name()[-1]
     definition = reader.rest
-    keywords = [word.keyword for word in definition]
+    keywords = [word.keyword for _, word in _outside_parentheses(definition)]
     return ColumnAdded(
         name,
         place=_place(definition),
         default=_default(definition),
-        not_null="NOT" in keywords and "NULL" in keywords[keywords.index("NOT") :],
+        is_nullable=_nullability(keywords),
         if_not_exists=if_not_exists,
-        is_key="PRIMARY" in keywords,
+        # KEY alone means the primary one.
+        is_key=any(pair[1] == "KEY" and pair[0] != "UNIQUE" for pair in pairwise(keywords)),
         definition=_text(definition),
         stated=read_column(definition),
     )
@@ -360,7 +381,7 @@ def _column_changed(
         new,
         _place(definition),
         if_exists=if_exists,
-        recomputes=not _GENERATED.isdisjoint(keywords),
+        recomputes=not _COMPUTING.isdisjoint(keywords),
         numbers=not _NUMBERED.isdisjoint(keywords),
         definition=_text(definition),
         stated=read_column(definition),
@@ -390,12 +411,22 @@ def _place(definition: list[Word]) -> str | None:
     return None
 
 
+def _nullability(keywords: list[str]) -> bool | None:
+    """The last word on NULL counts."""
+    said = None
+    for before, keyword in pairwise(keywords):
+        if keyword == "NULL" and before not in ("DEFAULT", "SET"):
+            said = before != "NOT"
+    return said
+
+
 def _default(definition: list[Word]) -> DefaultValue | None:
-    for place, word in enumerate(definition[:-1]):
+    outside = list(_outside_parentheses(definition))
+    if not _COMPUTED.isdisjoint(word.keyword for _, word in outside):
+        return _GENERATED
+    for place, word in outside:
         if word.keyword == "DEFAULT":
             return _default_value(definition[place + 1 :])
-    if not _COMPUTED.isdisjoint(word.keyword for word in definition):
-        return _EXPRESSION
     return None
 
 
@@ -403,27 +434,49 @@ def _default_value(words: list[Word]) -> DefaultValue:
     reader = WordReader(words)
     if reader.accept("("):
         inner = _parenthesized(reader)
-        return _default_value(inner) if _is_one_value(inner) else _EXPRESSION
-    sign = reader.accept_any("-", "+")
-    has_introducer = not reader.at_end and reader.rest[0].kind == TokenType.INTRODUCER
-    if has_introducer:
-        reader.name()
-    if reader.at_end:
+        value = _default_value(inner) if _is_one_value(inner) else _EXPRESSION
+        return replace(value, is_evaluated=True)
+    is_negative = reader.accept("-")
+    has_sign = is_negative or reader.accept("+")
+    value = _unsigned_value(reader)
+    if not has_sign:
+        return value
+    if value.kind is not TokenType.NUMBER:
+        return _EXPRESSION
+    return replace(value, text="-" * is_negative + (value.text or ""))
+
+
+def _unsigned_value(reader: WordReader) -> DefaultValue:
+    kinds = [word.kind for word in reader.rest[:2]]
+    if kinds[:1] == [TokenType.INTRODUCER]:
+        is_ascii = reader.name().lower() in _INTRODUCERS
+        value = _string(reader)
+        return value if is_ascii and (value.text or "").isascii() else _EXPRESSION
+    if kinds == [TokenType.DOT, TokenType.NUMBER]:
+        return DefaultValue("0." + reader.rest[1].text, TokenType.NUMBER)
+    if not kinds:
         return _EXPRESSION
     first = reader.rest[0]
-    if first.keyword in _CONSTANTS:
-        return _CONSTANTS[first.keyword]
-    if first.is_string or first.kind in _LITERALS:
-        if has_introducer and not first.text.isascii():
-            return _EXPRESSION
-        return DefaultValue("-" * ("-" in sign) + first.text, first.kind)
-    return _call(reader)
+    if first.is_string:
+        return _string(reader)
+    return DefaultValue(first.text, first.kind) if first.kind in _LITERALS else _call(reader)
+
+
+def _string(reader: WordReader) -> DefaultValue:
+    """Strings that stand one behind the other are one."""
+    words = list(takewhile(lambda word: word.is_string, reader.rest))
+    text = "".join(word.text for word in words)
+    is_national = any(word.kind is TokenType.NATIONAL_STRING for word in words)
+    if not words or (is_national and max(text, default="") > _LAST_NATIONAL):
+        return _EXPRESSION
+    return DefaultValue(text, TokenType.STRING)
 
 
 def _is_one_value(words: list[Word]) -> bool:
     """Whether it is a literal or a call. Of a calculation the first operand alone says nothing."""
     reader = WordReader(words)
     reader.accept_any("-", "+")
+    reader.accept(".")
     depth = 0
     for word in reader.rest:
         if depth == 0 and word.keyword != "(" and word is not reader.rest[0]:
@@ -433,7 +486,9 @@ def _is_one_value(words: list[Word]) -> bool:
 
 
 def _call(reader: WordReader) -> DefaultValue:
-    """The functions whose results are known."""
+    """The constants, and the functions whose results are known."""
+    if reader.peek() in _CONSTANTS:
+        return _CONSTANTS[reader.peek()]
     function = reader.name().upper()
     arguments = _parenthesized(reader) if reader.accept("(") else []
     if function in _CURRENT:
@@ -442,6 +497,15 @@ def _call(reader: WordReader) -> DefaultValue:
     if function in _EMPTY_JSON and not arguments:
         return DefaultValue(_EMPTY_JSON[function], TokenType.STRING)
     return _EXPRESSION
+
+
+def _outside_parentheses(words: list[Word]) -> Iterator[tuple[int, Word]]:
+    """The words, and their places, that stand in no parentheses."""
+    depth = 0
+    for place, word in enumerate(words):
+        depth += {"(": 1, ")": -1}.get(word.keyword, 0)
+        if depth == 0:
+            yield place, word
 
 
 def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:

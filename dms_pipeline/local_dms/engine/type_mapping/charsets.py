@@ -30,11 +30,13 @@ _CODECS = {
     "sjis": "shift-jis", "cp932": "cp932", "ujis": "euc-jp", "eucjpms": "euc-jp", "euckr": "cp949",
     "swe7": "ascii",
 }  # fmt: skip
-_STRICT = frozenset({"utf-16-be", "utf-16-le", "utf-32-be", "ascii", "tis-620"})
-"""Codecs that know every code there is, and one for whose other codes servers differ."""
+_WHOLE = frozenset({"utf-16-be", "utf-16-le", "utf-32-be"})
+"""Codecs that know every code there is."""
 _DIFFERENT: dict[str, dict[str, str]] = {
     "cp866": {"№": "ⁿ", "¤": "²"},
-    "greek": {"‘": "ʽ", "’": "ʼ"},
+    "greek": {"‘": "ʽ", "’": "ʼ", "€": "?", "₯": "?", "ͺ": "?"},
+    "big5": dict.fromkeys("╴￣ˍ", "\ufffd"),
+    "cp1256": dict.fromkeys("ٹڈکڑںھہے", "?"),
     "hebrew": {"¯": "‾"},
     "koi8u": {"∙": "•"},
     "sjis": {"＼": "\\"},
@@ -122,7 +124,7 @@ def _strict_decoder(charset: str) -> Decoder:
     if charset == "eucjpms":
         return _decode_eucjpms
     decode = codecs.getdecoder(codec)
-    errors = _ERROR_HANDLERS.get(charset, "strict" if codec in _STRICT else "local_dms_unassigned")
+    errors = _ERROR_HANDLERS.get(charset, "strict" if codec in _WHOLE else "local_dms_unassigned")
     different = {ord(code): text for code, text in _DIFFERENT.get(charset, {}).items()}
     if different:
         return lambda value: decode(value, errors)[0].translate(different)
@@ -182,7 +184,7 @@ def _missing_in_eucjpms(error: UnicodeError) -> tuple[str, int]:
     elif _EUC_FIRST <= code[0] < _EUC_USER_ROW and code[1] >= _EUC_FIRST:
         # The extension of NEC is the same in cp932, which numbers rows and columns otherwise.
         same = _cp932_code(code[0] - _EUC_FIRST, code[1] - _EUC_FIRST)
-        return same.decode("cp932"), _start(error) + 2
+        return same.decode("cp932", "local_dms_unassigned"), _start(error) + 2
     return _missing_in_ujis(error)
 
 
@@ -204,12 +206,12 @@ def _unassigned(error: UnicodeError) -> tuple[str, int]:
 def _length(encoding: str, code: bytes) -> int:
     """How many bytes a code has; 0 where they are none that the server stores."""
     lead, trail = code[:2]
-    if encoding == "charmap":
+    if encoding in ("charmap", "ascii"):
         return 1
     if encoding == "gb18030" and 0x30 <= trail <= 0x39:
         return 4
-    if encoding == "euc_jp" and lead == 0x8F:
-        return 3
+    if encoding == "euc_jp" and lead in (0x8E, 0x8F):
+        return 3 if lead == 0x8F else 0
     return 2 if lead > 0x80 and trail >= 0x40 else 0
 
 
@@ -222,11 +224,13 @@ def _start(error: UnicodeError) -> int:
 
 
 _ERROR_HANDLERS = {
+    "tis620": "local_dms_tis620",
     "big5": "local_dms_big5",
     "ujis": "local_dms_ujis",
     "eucjpms": "local_dms_eucjpms",
 }
 codecs.register_error("local_dms_unassigned", _unassigned)
+codecs.register_error("local_dms_tis620", lambda error: ("\ufffd", _start(error) + 1))
 codecs.register_error("local_dms_big5", _missing_in_big5)
 codecs.register_error("local_dms_ujis", _missing_in_ujis)
 codecs.register_error("local_dms_eucjpms", _missing_in_eucjpms)

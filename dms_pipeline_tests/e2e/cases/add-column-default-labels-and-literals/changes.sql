@@ -1,0 +1,16 @@
+ALTER TABLE labels ADD a enum('a','A') COLLATE utf8mb4_bin NOT NULL DEFAULT 'A', ADD b set('a','b','A') COLLATE utf8mb4_bin DEFAULT 'a,A', ADD c set('a','b') DEFAULT 'a,A', ADD d enum('é','b') DEFAULT 'É ', ADD e set('a','b') DEFAULT '', ADD f enum('x','é') DEFAULT N'é', ADD g set('a','') DEFAULT 'a,';
+ALTER TABLE numbers ADD a double DEFAULT -0.0, ADD b float DEFAULT (-0.0), ADD c decimal(5,2) DEFAULT .5, ADD d decimal(5,2) DEFAULT -.5e0, ADD e float(7,2) DEFAULT 1.239, ADD f double(9,2) DEFAULT 2.675, ADD g float(7,1) DEFAULT -0.25, ADD h int DEFAULT (-TRUE), ADD i year DEFAULT '0000', ADD j year DEFAULT 0x10, ADD l bit(8) DEFAULT x'05', ADD m int DEFAULT -0.4, ADD n decimal(5,2) NOT NULL, ADD o float(7,2) NOT NULL, ADD p decimal(5,2) DEFAULT 0x10, ADD q float DEFAULT b'101';
+ALTER TABLE texts ADD a varchar(9) DEFAULT 1.50, ADD b varchar(9) DEFAULT -.5, ADD c char(9) DEFAULT N'é ', ADD d varchar(9) DEFAULT 'a' 'b', ADD e varchar(9) DEFAULT 0xc3a9, ADD f char(9) CHARACTER SET ascii DEFAULT x'412020', ADD g text DEFAULT (0x41), ADD h varchar(9) DEFAULT b'1000001', ADD i varchar(9) DEFAULT _latin1'x', ADD j varchar(9) CHARACTER SET latin1 DEFAULT 'é', ADD l varchar(40) DEFAULT 1.1234567890123456789012345678;
+ALTER TABLE octets ADD a varbinary(9) DEFAULT 0x00, ADD b varbinary(9) DEFAULT x'00ff', ADD c binary(4) DEFAULT 0x41, ADD d blob DEFAULT (0xabc), ADD e varbinary(9) DEFAULT b'000000101', ADD f varbinary(9) DEFAULT x'', ADD g varbinary(9) DEFAULT 1.50, ADD h binary(4) NOT NULL, ADD i binary(3) DEFAULT 'ab';
+ALTER TABLE moments ADD a datetime DEFAULT '2020-1-2 3:4:5', ADD b date DEFAULT '2020-1-2', ADD c time DEFAULT '10', ADD d time DEFAULT '838:59:59', ADD e time DEFAULT '-10:00:00', ADD f time DEFAULT '10:20', ADD g time(2) DEFAULT '10:20:30.4', ADD h time(6) DEFAULT '-0:0:0.5', ADD i time DEFAULT '-00:00:00', ADD j time DEFAULT 102030, ADD l datetime(3) DEFAULT '2020-1-2 3:4:5.6', ADD m datetime DEFAULT '2020-01-02 03:04:05.0', ADD n date DEFAULT '0001-1-2', ADD o datetime DEFAULT '20200102030405', ADD p date DEFAULT 20200102, ADD q timestamp NULL DEFAULT '2020-1-2 3:4', ADD r time(2) DEFAULT '10.5';
+ALTER TABLE nulls ADD v int NOT NULL NULL, ADD w int NULL NOT NULL;
+INSERT INTO nulls (k, w) VALUES (2, 2);
+ALTER TABLE keyless ADD c int, ADD PRIMARY KEY (c);
+ALTER TABLE keyless_too ADD c int KEY;
+ALTER TABLE unlike_servers ADD d double DEFAULT '-0.0';
+INSERT INTO unlike_servers VALUES (2, 0);
+ALTER TABLE numbered ADD id int AUTO_INCREMENT PRIMARY KEY;
+INSERT INTO numbered (v) VALUES (2);
+ALTER TABLE empty_texts ADD a text NOT NULL DEFAULT '', ADD b blob DEFAULT ('');
+ALTER TABLE empty_texts_too ADD a text DEFAULT '';
+INSERT INTO empty_texts_too (k) VALUES (2);

@@ -1,0 +1,4 @@
+SET sql_mode = 'STRICT_TRANS_TABLES';
+ALTER TABLE t ADD t text;
+UPDATE t SET t = 'x';
+ALTER TABLE t CHANGE t t text NOT NULL;
