@@ -50,6 +50,10 @@ class UnknownTableError(Exception):
     """A table's definition at a place cannot be told; the text says why."""
 
 
+class NotCreatedYetError(UnknownTableError):
+    """A table was created, or came under its name, only behind the place."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Today:
     """A table as information_schema had it at a place in the log; None if it is not there."""
@@ -218,7 +222,8 @@ def _of_same_identity(
 ) -> SourceTable:
     for logged in later:
         if (reason := _ends_identity(logged, table)) is not None:
-            raise UnknownTableError(reason)
+            is_new = logged.ddl.kind == "create" and not logged.ddl.replaces
+            raise (NotCreatedYetError if is_new else UnknownTableError)(reason)
     if today is None:
         raise UnknownTableError("the table is not on the source any more")
     return today

@@ -16,7 +16,11 @@ from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.past_table import PastTable
-from dms_pipeline.local_dms.engine.schema_history import SchemaHistory, UnknownTableError
+from dms_pipeline.local_dms.engine.schema_history import (
+    NotCreatedYetError,
+    SchemaHistory,
+    UnknownTableError,
+)
 from dms_pipeline.local_dms.engine.source_schema import list_tables, read_tables
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_planning import plan_table
@@ -69,6 +73,9 @@ class TableCatalogue:
                 known = None
             try:
                 self._keep(table, history.table_at(table, position, known=known))
+            except NotCreatedYetError as error:
+                # No row is in the log before that.
+                self._unknown[table] = str(error)
             except UnknownTableError as error:
                 self._unknown[table] = str(error)
                 logger.warning("table %s at %s: %s", table, position, error)
