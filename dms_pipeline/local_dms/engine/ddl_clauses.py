@@ -8,7 +8,12 @@ from typing import Literal
 from sqlglot import TokenType
 
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.sql_words import Word, WordReader, split_at_commas
+from dms_pipeline.local_dms.engine.sql_words import (
+    Word,
+    WordReader,
+    outside_parentheses,
+    split_at_commas,
+)
 from dms_pipeline.local_dms.engine.stated_columns import charset_of_collation, read_column
 
 FIRST = ""
@@ -332,7 +337,7 @@ def _accept_named_key(reader: WordReader) -> bool:
 def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
     name = reader.qualified_name()[-1]
     definition = reader.rest
-    keywords = [word.keyword for _, word in _outside_parentheses(definition)]
+    keywords = [word.keyword for _, word in outside_parentheses(definition)]
     return ColumnAdded(
         name,
         place=_place(definition),
@@ -421,7 +426,7 @@ def _nullability(keywords: list[str]) -> bool | None:
 
 
 def _default(definition: list[Word]) -> DefaultValue | None:
-    outside = list(_outside_parentheses(definition))
+    outside = list(outside_parentheses(definition))
     if not _COMPUTED.isdisjoint(word.keyword for _, word in outside):
         return _GENERATED
     for place, word in outside:
@@ -497,15 +502,6 @@ def _call(reader: WordReader) -> DefaultValue:
     if function in _EMPTY_JSON and not arguments:
         return DefaultValue(_EMPTY_JSON[function], TokenType.STRING)
     return _EXPRESSION
-
-
-def _outside_parentheses(words: list[Word]) -> Iterator[tuple[int, Word]]:
-    """The words, and their places, that stand in no parentheses."""
-    depth = 0
-    for place, word in enumerate(words):
-        depth += {"(": 1, ")": -1}.get(word.keyword, 0)
-        if depth == 0:
-            yield place, word
 
 
 def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:

@@ -119,3 +119,12 @@ def split_at_commas(words: list[Word]) -> list[list[Word]]:
         else:
             parts[-1].append(word)
     return [part for part in parts if part]
+
+
+def outside_parentheses(words: list[Word]) -> Iterator[tuple[int, Word]]:
+    """The words, and their places, that stand in no parentheses."""
+    depth = 0
+    for place, word in enumerate(words):
+        depth += {"(": 1, ")": -1}.get(word.keyword, 0)
+        if depth == 0:
+            yield place, word

@@ -8,7 +8,12 @@ the session is not read: None is the answer then, and it has to be learnt in ano
 from dataclasses import replace
 
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.sql_words import Word, WordReader, split_at_commas
+from dms_pipeline.local_dms.engine.sql_words import (
+    Word,
+    WordReader,
+    outside_parentheses,
+    split_at_commas,
+)
 from dms_pipeline.local_dms.engine.type_mapping.labels import label_type
 
 TABLE_CHARSET = "the table's"
@@ -40,7 +45,7 @@ def read_column(definition: list[Word]) -> Column | None:
         return None
     reader.name()
     arguments = _arguments(reader)
-    words = _outside_parentheses(reader.rest)
+    words = [word for _, word in outside_parentheses(reader.rest)]
     attributes = [word.keyword for word in words]
     if arguments is None or not _COMPUTED.isdisjoint(attributes):
         return None
@@ -78,16 +83,6 @@ def _arguments(reader: WordReader) -> list[Word] | None:
         reader.name()
     parts = split_at_commas(words)
     return [part[0] for part in parts] if all(len(part) == 1 for part in parts) else None
-
-
-def _outside_parentheses(words: list[Word]) -> list[Word]:
-    depth, outside = 0, []
-    for word in words:
-        depth -= word.keyword == ")"
-        if not depth:
-            outside.append(word)
-        depth += word.keyword == "("
-    return outside
 
 
 def _is_nullable(attributes: list[str]) -> bool:
@@ -151,7 +146,7 @@ def _text(keyword: str, sizes: list[int], words: list[Word]) -> Column | None:
 
 def _labels(kind: str, arguments: list[Word], words: list[Word]) -> Column | None:
     charset = _charset(words)
-    if charset is None or not all(word.is_string for word in arguments):
+    if charset is None or not arguments or not all(word.is_string for word in arguments):
         return None
     labels = [word.text.rstrip(" ") for word in arguments]
     lengths = [len(label) for label in labels]
