@@ -54,8 +54,9 @@ demo: setup
 dev: setup
 	@.venv/bin/dms-pipeline dev
 
+# Three processes keep two cores busy: many tests wait for servers.
 test: setup
-	@.venv/bin/python -m pytest -m "not soak" --numprocesses 2 --dist loadfile \
+	@.venv/bin/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile \
 	  --no-loadscope-reorder
 
 soak: setup
