@@ -90,17 +90,35 @@ def create_on_target(target: TargetConnection, plan: TablePlan) -> None:
         create_table(target, plan)
         add_primary_key(target, plan)
         return
-    found = target.execute(sql.SQL("SELECT 1 FROM {} LIMIT 1").format(qualified(plan))).fetchone()
-    if found is not None:
+    if _has_rows(target, plan):
         raise LoadError(
             f"it was created on the source, and target table {plan.target_schema}."
             f"{plan.target_table} already has rows; run a full load of the table"
         )
-    missing = set(read_target_columns(target, plan)) ^ {c.target_name for c in plan.columns}
-    if missing:
+    if not _is_as_planned(target, plan):
         target.execute(sql.SQL("DROP TABLE {}").format(qualified(plan)))
         create_table(target, plan)
         add_primary_key(target, plan)
+
+
+def _is_as_planned(target: TargetConnection, plan: TablePlan) -> bool:
+    """Whether a table has the columns, types and key that would be made."""
+    found = target.execute(
+        r"SELECT attname::text, atttypid, substring(format_type(atttypid, atttypmod) from '\(.*\)')"
+        " FROM pg_catalog.pg_attribute"
+        " WHERE attrelid = to_regclass(%s) AND attnum > 0 AND NOT attisdropped",
+        (qualified(plan).as_string(target),),
+    ).fetchall()
+    planned = target.execute(
+        r"SELECT name, to_regtype(type)::oid, substring(type from '\(.*\)')"
+        " FROM unnest(%s::text[], %s::text[]) AS planned (name, type)",
+        (
+            [column.target_name for column in plan.columns],
+            [column.mapping.target_type for column in plan.columns],
+        ),
+    ).fetchall()
+    key = {column for _, column in _primary_key(target, plan)}
+    return set(found) == set(planned) and key == set(_names_of_key(plan))
 
 
 def _drop_and_rename(target: TargetConnection, change: TableChange) -> None:
@@ -243,13 +261,18 @@ def _has_rows(target: TargetConnection, plan: TablePlan, *, where: sql.Composabl
     return target.execute(statement).fetchone() is not None
 
 
-def _drop_primary_key(target: TargetConnection, plan: TablePlan) -> None:
-    columns = target.execute(
+def _primary_key(target: TargetConnection, plan: TablePlan) -> list[tuple[str, str]]:
+    """Of each of its columns the constraint's name and the column's."""
+    return target.execute(
         "SELECT conname, attname FROM pg_catalog.pg_constraint JOIN pg_catalog.pg_attribute"
         " ON attrelid = conrelid AND attnum = ANY(conkey)"
         " WHERE contype = 'p' AND conrelid = %s::regclass",
         (qualified(plan).as_string(target),),
     ).fetchall()
+
+
+def _drop_primary_key(target: TargetConnection, plan: TablePlan) -> None:
+    columns = _primary_key(target, plan)
     for name in dict.fromkeys(name for name, _ in columns):
         _execute(target, plan, "DROP CONSTRAINT {}", name)
     for _, column in columns:

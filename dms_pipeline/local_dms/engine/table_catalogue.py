@@ -96,6 +96,7 @@ class TableCatalogue:
         """The table has this definition from here on.
 
         Raises:
+            UnknownTableError: a column of its key is not known.
             DmsPipelineError: it has a type or key that cannot be applied.
         """
         self._keep(table, past)
@@ -168,8 +169,12 @@ class TableCatalogue:
 
     def _keep(self, table: TableId, past: PastTable) -> None:
         plan = plan_table(past.source, self.rules, self._target_schema, self._lobs)
-        keys = {column.source.name for column in plan.key_columns}
-        self.plans[table] = _without(plan, past.unknown - keys)
+        for column in plan.key_columns:
+            if column.source.name in past.unknown:
+                raise UnknownTableError(
+                    f"what column {column.source.name} of its key is there cannot be told"
+                )
+        self.plans[table] = _without(plan, past.unknown)
         self._past[table] = past
         self._unknown.pop(table, None)
         self._checked.pop(table, None)
@@ -186,7 +191,7 @@ class TableCatalogue:
 
 
 def _without(plan: TablePlan, names: frozenset[str]) -> TablePlan:
-    """The plan without columns whose values cannot be read; keys are not among them."""
+    """The plan without these columns, of which none is of the key."""
     kept = [place for place, column in enumerate(plan.columns) if column.source.name not in names]
     return replace(
         plan,

@@ -1,0 +1,10 @@
+CREATE TABLE lost (k varchar(9) PRIMARY KEY, v int);
+DROP TABLE lost;
+CREATE TABLE lost (k varchar(9) PRIMARY KEY, v int);
+INSERT INTO lost VALUES ('b', 2);
+DROP TABLE t;
+CREATE TABLE t (k int PRIMARY KEY, a decimal(8,4), b varchar(9));
+INSERT INTO t VALUES (1, 1.2345, 'ninechars');
+DROP TABLE u;
+CREATE TABLE u (k int, a int PRIMARY KEY);
+INSERT INTO u VALUES (1, 1), (1, 2);
