@@ -74,3 +74,18 @@ def test_drop_of_what_never_was_is_passed_over(source, source_server, postgres):
     assert f"Cannot drop table '{SCHEMA}.never'" not in log
     with pytest.raises(StopIteration):
         run.counters("never")
+
+
+def test_full_load_forgets_tables_that_were_there_before_it(source, source_server, postgres):
+    """Nobody followed the log between the last run and the load."""
+    source.run(f"CREATE TABLE {SCHEMA}.t (k int PRIMARY KEY)")
+    first = load(source_server, postgres, source)
+    source.run(f"CREATE TABLE {SCHEMA}.u (k int PRIMARY KEY, a int, b int)")
+    catch_up(source_server, postgres, source, first.checkpoint)
+    source.run(f"DROP TABLE {SCHEMA}.u")
+    drop_on_target(postgres.dsn, SCHEMA)
+    again = load(source_server, postgres, source)
+    source.run(f"CREATE TABLE IF NOT EXISTS {SCHEMA}.u (k int PRIMARY KEY, b int, a int)")
+    source.run(f"INSERT INTO {SCHEMA}.u (k, a, b) VALUES (1, 2, 3)")
+    catch_up(source_server, postgres, source, again.checkpoint)
+    assert target_rows(postgres.dsn, f"SELECT k, a, b FROM {SCHEMA}.u") == [(1, 2, 3)]

@@ -119,9 +119,15 @@ class DefinitionRecords:
         )
 
     def forget(self, plans: Iterable[TablePlan]) -> None:
-        """A full load begins anew."""
+        """A full load begins anew, also with tables that this task knew and that are gone."""
         if self._exists():
             with self._target.transaction():
+                self._target.execute(
+                    sql.SQL("DELETE FROM {} WHERE server_name = %s AND task_name = %s").format(
+                        self._table
+                    ),
+                    (self._server, self._task),
+                )
                 for plan in plans:
                     self._target.execute(
                         sql.SQL("DELETE FROM {} WHERE {}").format(self._table, _OURS),
