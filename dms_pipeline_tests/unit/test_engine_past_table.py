@@ -86,6 +86,9 @@ def test_a_created_table_is_known_by_what_the_statement_says():
     past = created(TABLE, clauses_of(f"{text} ENGINE=InnoDB DEFAULT CHARSET=latin1"))
     assert past is not None
     assert past.certain("b") == Column("b", "varchar", "varchar(9)", "latin1", 9)
+    past = created(TABLE, clauses_of(f"{text} PARTITION BY KEY (charset)"))
+    assert past is not None
+    assert past.source.charset is None
 
 
 @pytest.mark.parametrize(
@@ -99,6 +102,9 @@ def test_a_created_table_is_known_by_what_the_statement_says():
         ("latin1", "ALTER TABLE t ENGINE=InnoDB CHARSET=utf8mb4, MODIFY a varchar(20)", "utf8mb4"),
         ("latin1", "ALTER TABLE t DEFAULT CHARACTER SET DEFAULT, MODIFY a varchar(20)", None),
         ("latin1", "ALTER TABLE t COLLATE utf8mb4_bin, MODIFY a varchar(20)", "utf8mb4"),
+        ("latin1", "ALTER TABLE t COLLATE uca1400_ai_ci, MODIFY a varchar(20)", "latin1"),
+        ("utf8mb4", "ALTER TABLE t MODIFY a varchar(20) COLLATE uca1400_ai_ci", "utf8mb4"),
+        ("latin1", "ALTER TABLE t MODIFY a varchar(20), ORDER BY charset", "latin1"),
     ],
 )
 def test_text_without_a_character_set_has_that_of_the_table(charset, statement, found):

@@ -35,6 +35,8 @@ from dms_pipeline.local_dms.engine.stated_columns import TABLE_CHARSET, read_col
         ("enum('it''s', 'b  ')", Column("", "enum", "enum('it''s','b')", TABLE_CHARSET, 4)),
         ("set('a','bc') NOT NULL",
          Column("", "set", "set('a','bc')", TABLE_CHARSET, 4, is_nullable=False)),
+        ("varchar(9) NULL", Column("", "varchar", "varchar(9)", TABLE_CHARSET, 9)),
+        ("int DEFAULT NULL NOT NULL", Column("", "int", "int", is_nullable=False)),
         ("int CHECK (c IS NOT NULL) FIRST", Column("", "int", "int")),
     ],
 )  # fmt: skip

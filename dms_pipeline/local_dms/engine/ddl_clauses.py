@@ -14,7 +14,7 @@ from dms_pipeline.local_dms.engine.sql_words import (
     outside_parentheses,
     split_at_commas,
 )
-from dms_pipeline.local_dms.engine.stated_columns import charset_of_collation, read_column
+from dms_pipeline.local_dms.engine.stated_columns import nullability, read_charset, read_column
 
 FIRST = ""
 """The place of a column before all others; another place is the name of the column before."""
@@ -210,10 +210,10 @@ def read_clauses(words: list[Word]) -> Iterator[AlterClause]:
         is_option = len(part) > 1 and part[1].keyword == "=" and reader.peek() != "RENAME"
         if is_option or (reader.peek() in _HARMLESS and not _is_index_alteration(part)):
             yield from _partitioning_behind(part)
-            yield from _default_charset(part)
             if reader.accept("ORDER", "BY"):
                 # Nothing comes behind it but more columns to order by.
                 return
+            yield from _default_charset(part)
             continue
         yield from _clause(reader, part)
 
@@ -229,7 +229,7 @@ def read_columns(words: list[Word]) -> Iterator[AlterClause]:
         columns = _parenthesized(reader)
         for part in split_at_commas(columns):
             yield from _add(WordReader(part), part)
-        yield from _default_charset(reader.rest[len(columns) :])
+        yield from _default_charset(reader.rest[len(columns) + 1 :])
 
 
 def _is_index_alteration(part: list[Word]) -> bool:
@@ -243,20 +243,10 @@ def _partitioning_behind(part: list[Word]) -> Iterator[AlterClause]:
 
 
 def _default_charset(options: list[Word]) -> Iterator[AlterClause]:
-    """What table options say of it; a collation, too, decides it."""
-    reader = WordReader(options)
-    found: list[str] = []
-    while not reader.at_end:
-        if reader.accept("CHARACTER", "SET") or reader.accept("CHARSET"):
-            reader.accept("=")
-            found.insert(0, reader.name().lower())
-        elif reader.accept("COLLATE"):
-            reader.accept("=")
-            found.append(charset_of_collation(reader.name()))
-        else:
-            reader.name()
-    if found:
-        yield DefaultCharset(None if found[0] == "default" else found[0])
+    """What table options say of it."""
+    words = [word for _, word in outside_parentheses(options)]
+    if (charset := read_charset(words)) is not None:
+        yield DefaultCharset(None if charset == "default" else charset)
 
 
 def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
@@ -342,7 +332,7 @@ def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
         name,
         place=_place(definition),
         default=_default(definition),
-        is_nullable=_nullability(keywords),
+        is_nullable=nullability(keywords),
         if_not_exists=if_not_exists,
         # KEY alone means the primary one.
         is_key=any(pair[1] == "KEY" and pair[0] != "UNIQUE" for pair in pairwise(keywords)),
@@ -414,15 +404,6 @@ def _place(definition: list[Word]) -> str | None:
     if len(definition) > 1 and definition[-2].keyword == "AFTER":
         return definition[-1].text
     return None
-
-
-def _nullability(keywords: list[str]) -> bool | None:
-    """The last word on NULL counts."""
-    said = None
-    for before, keyword in pairwise(keywords):
-        if keyword == "NULL" and before not in ("DEFAULT", "SET"):
-            said = before != "NOT"
-    return said
 
 
 def _default(definition: list[Word]) -> DefaultValue | None:

@@ -6,6 +6,7 @@ the session is not read: None is the answer then, and it has to be learnt in ano
 """
 
 from dataclasses import replace
+from itertools import pairwise
 
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.sql_words import (
@@ -29,6 +30,7 @@ _DECIMALS = frozenset({"DECIMAL", "NUMERIC", "DEC", "FIXED"})
 _BLOBS = {"TINYBLOB": 1, "BLOB": 2, "MEDIUMBLOB": 3, "LONGBLOB": 4}
 _TEXTS = {"TINYTEXT": 1, "TEXT": 2, "MEDIUMTEXT": 3, "LONGTEXT": 4}
 _MOMENTS = frozenset({"DATETIME", "TIMESTAMP", "TIME"})
+_NEVER_NULL = frozenset({"PRIMARY", "AUTO_INCREMENT"})
 _COMPUTED = frozenset({"AS", "GENERATED", "SERIAL"})
 _OTHER_TEXTS = frozenset({"ASCII", "UNICODE", "BYTE", "CHAR", "VARYING"})
 _MOST_BYTES = 65535
@@ -45,12 +47,12 @@ def read_column(definition: list[Word]) -> Column | None:
         return None
     reader.name()
     arguments = _arguments(reader)
-    words = [word for _, word in outside_parentheses(reader.rest)]
+    words = [word for _, word in outside_parentheses(definition)][1:]
     attributes = [word.keyword for word in words]
     if arguments is None or not _COMPUTED.isdisjoint(attributes):
         return None
-    is_nullable = _is_nullable(attributes)
-    if keyword == "TIMESTAMP" and is_nullable and "NULL" not in attributes:
+    said = nullability([keyword, *attributes])
+    if keyword == "TIMESTAMP" and said is None:
         # It depends on explicit_defaults_for_timestamp.
         return None
     if keyword in ("ENUM", "SET"):
@@ -64,12 +66,39 @@ def read_column(definition: list[Word]) -> Column | None:
             or _text(keyword, sizes, words)
             or _other(keyword, sizes)
         )
+    is_nullable = said is not False and _NEVER_NULL.isdisjoint(attributes)
     return None if column is None else replace(column, is_nullable=is_nullable)
 
 
-def charset_of_collation(collation: str) -> str:
-    """Their names begin with that of the character set."""
-    return collation.partition("_")[0].lower()
+def nullability(keywords: list[str]) -> bool | None:
+    """What a definition, which begins with the type, says of NULL: the last word counts."""
+    said = None
+    for before, keyword in pairwise(keywords):
+        if keyword == "NULL" and before not in ("DEFAULT", "SET"):
+            said = before != "NOT"
+    return said
+
+
+def read_charset(words: list[Word]) -> str | None:
+    """The character set that a column's or a table's options ask for, also by a collation."""
+    reader = WordReader(words)
+    charset = by_collation = None
+    while not reader.at_end:
+        if reader.accept("CHARACTER", "SET") or reader.accept("CHARSET"):
+            reader.accept("=")
+            charset = reader.name().lower()
+        elif reader.accept("COLLATE"):
+            reader.accept("=")
+            by_collation = charset_of_collation(reader.name())
+        else:
+            reader.name()
+    return charset or by_collation
+
+
+def charset_of_collation(collation: str) -> str | None:
+    """Their names begin with that of the character set, but for MariaDB's that fit several."""
+    charset = collation.partition("_")[0].lower()
+    return None if charset == "uca1400" else charset
 
 
 def _arguments(reader: WordReader) -> list[Word] | None:
@@ -83,12 +112,6 @@ def _arguments(reader: WordReader) -> list[Word] | None:
         reader.name()
     parts = split_at_commas(words)
     return [part[0] for part in parts] if all(len(part) == 1 for part in parts) else None
-
-
-def _is_nullable(attributes: list[str]) -> bool:
-    if not {"PRIMARY", "AUTO_INCREMENT"}.isdisjoint(attributes):
-        return False
-    return "NOT" not in attributes or "NULL" not in attributes[attributes.index("NOT") :]
 
 
 def _number(keyword: str, sizes: list[int], attributes: list[str]) -> Column | None:
@@ -156,16 +179,8 @@ def _labels(kind: str, arguments: list[Word], words: list[Word]) -> Column | Non
 
 def _charset(words: list[Word]) -> str | None:
     """As it is written; None where it is written in a way that is not read."""
-    reader = WordReader(words)
-    charset, collation = TABLE_CHARSET, TABLE_CHARSET
-    while not reader.at_end:
-        if reader.accept("CHARACTER", "SET") or reader.accept("CHARSET"):
-            charset = reader.name().lower()
-        elif reader.accept("COLLATE"):
-            collation = charset_of_collation(reader.name())
-        elif reader.name().upper() in _OTHER_TEXTS:
-            return None
-    if charset == TABLE_CHARSET:
-        charset = collation
+    if not _OTHER_TEXTS.isdisjoint(word.keyword for word in words):
+        return None
+    charset = read_charset(words) or TABLE_CHARSET
     # Text of the character set binary is of a binary type, except for labels.
     return None if charset in ("binary", "default") else charset
