@@ -42,8 +42,8 @@ def build_definitions(here: Deployment) -> dg.Definitions:
 
 
 def _loaded() -> dg.Definitions:
-    # Nothing of it ever goes, and looking for garbage in it over and over takes a quarter of the
-    # time to load many pipelines.
+    # Nothing of it ever goes, and looking for garbage in it over and over takes a sixth of the time
+    # to load many pipelines.
     gc.disable()
     try:
         return build_definitions(deployment())

@@ -2,6 +2,7 @@
 
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
+from dms_pipeline.local_dms.engine.type_mapping.numbers import INTEGER_BITS
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
 _STRINGS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
@@ -9,7 +10,6 @@ _TEXTS = _STRINGS | {"enum", "set"}
 _BYTES = frozenset({"varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 WHOLE_NUMBERS = _INTEGERS - {"year"}
 _EXACT = _INTEGERS | {"decimal"}
-_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _COUNTED_IN_BYTES = frozenset({"tinytext", "text", "mediumtext", "longtext"})
 _UNICODE = frozenset({"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"})
 _MOMENTS = (frozenset({"datetime"}), frozenset({"timestamp"}))
@@ -114,7 +114,7 @@ def number_range(column: Column) -> tuple[int, int, int]:
         return (0 if column.is_unsigned else -limit), limit, scale
     if column.data_type == "year":
         return 0, 2155, 0
-    bits = _BITS[column.data_type]
+    bits = INTEGER_BITS[column.data_type]
     if column.is_unsigned:
         return 0, (1 << bits) - 1, 0
     return -(1 << bits - 1), (1 << bits - 1) - 1, 0

@@ -13,6 +13,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
 from dms_pipeline.local_dms.engine.change_batch import Field
+from dms_pipeline.local_dms.engine.column_conversions import number_range
 from dms_pipeline.local_dms.engine.ddl_clauses import DefaultValue
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.statement_times import StatementTimes
@@ -20,8 +21,8 @@ from dms_pipeline.local_dms.engine.table_plan import PlannedColumn
 from dms_pipeline.local_dms.engine.type_mapping.charsets import is_utf8
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import escape
 from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
+from dms_pipeline.local_dms.engine.type_mapping.numbers import INTEGER_BITS
 
-INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 NUMBERS = frozenset({*INTEGER_BITS, "decimal", "float", "double", "year"})
 TEXTS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 BYTES = frozenset({"binary", "varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
@@ -122,8 +123,7 @@ def _limits(column: Column, scale: int) -> tuple[Decimal | int, Decimal | int]:
     if column.data_type == "decimal":
         highest = Decimal(10) ** ((column.precision or 10) - scale) - Decimal(1).scaleb(-scale)
         return 0 if column.is_unsigned else -highest, highest
-    values = 1 << INTEGER_BITS[column.data_type]
-    return (0, values - 1) if column.is_unsigned else (-values // 2, values // 2 - 1)
+    return number_range(column)[:2]
 
 
 def _float(column: Column, text: str, *, is_exact: bool) -> float:

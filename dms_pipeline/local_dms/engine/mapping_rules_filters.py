@@ -17,6 +17,7 @@ from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.source_names import quoted
 from dms_pipeline.local_dms.engine.type_mapping.catalogue import convert_column
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
+from dms_pipeline.local_dms.engine.type_mapping.numbers import INTEGER_BITS
 
 Operator = Literal["lte", "ste", "gte", "eq", "noteq", "between", "notbetween", "null", "notnull"]
 Test = Callable[[Any], bool]
@@ -27,7 +28,6 @@ _NUMBERS = frozenset(
 _FLOATS = frozenset({"float", "double"})
 _DATES = frozenset({"date", "datetime", "timestamp"})
 _TEXTS = frozenset({"char", "varchar", "tinytext", "text", "enum", "set"})
-_INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _NEGATIVE: frozenset[Operator] = frozenset({"noteq", "notbetween", "notnull"})
 _OPERANDS: dict[Operator, tuple[str, ...]] = {
     "between": ("start-value", "end-value"),
@@ -235,7 +235,7 @@ def _double_literal(text: str) -> str:
 
 
 def _unsigned(column: Column) -> Callable[[Any], Any]:
-    bits = _INTEGER_BITS.get(column.data_type)
+    bits = INTEGER_BITS.get(column.data_type)
     if bits is None or not column.is_unsigned:
         return lambda value: value
     mask = (1 << bits) - 1

@@ -6,7 +6,7 @@ from decimal import Decimal
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion, UnfitValueError
 
-_INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
+INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _SIGNED_TARGETS = {8: "smallint", 16: "smallint", 24: "integer", 32: "integer", 64: "bigint"}
 _UNSIGNED_TARGETS = {8: "smallint", 16: "integer", 24: "bigint", 32: "bigint", 64: "bigint"}
 _BIGINT_MAX = 2**63 - 1
@@ -16,7 +16,7 @@ _EXACT = "({} * 1e0)"
 
 
 def map_integer(column: Column) -> Conversion:
-    bits = _INTEGER_BITS[column.data_type]
+    bits = INTEGER_BITS[column.data_type]
     if not column.is_unsigned:
         return Conversion("integer", _SIGNED_TARGETS[bits], bytes, _integer)
     mask = (1 << bits) - 1
