@@ -131,7 +131,7 @@ class MySQLServer(PrivateServer):
             f"--port={self.port}",
             f"--socket={self._socket()}",
             f"--pid-file={self._data / 'mysqld.pid'}",
-            f"--tmpdir={self._scratch}",
+            f"--tmpdir={self._private_tmpdir()}",
             f"--init-file={self._accounts_file}",
             *_OPTIONS,
             *(() if self.program.is_mariadb else _MYSQL_OPTIONS),
@@ -139,7 +139,6 @@ class MySQLServer(PrivateServer):
         )
 
     def before_spawn(self) -> None:
-        self._scratch.mkdir(mode=0o700, exist_ok=True)
         # A killed server leaves its socket's lock file with a process id that may be somebody
         # else's by now.
         for left in (self._socket(), self._socket().with_name("mysqld.sock.lock")):
@@ -231,6 +230,11 @@ class MySQLServer(PrivateServer):
         write_private(pointer, str(folder))
         return folder / "mysqld.sock"
 
+    def _private_tmpdir(self) -> Path:
+        """A server that starts removes all temporary tables there, whosever they are."""
+        self._scratch.mkdir(mode=0o700, exist_ok=True)
+        return self._scratch
+
     def _bootstrap_mariadb(self, data: Path) -> None:
         share = self.program.bootstrap_folder()
         # Each statement on a line of its own: the bootstrap reader splits at line ends.
@@ -242,7 +246,10 @@ class MySQLServer(PrivateServer):
         ]
         self.run_tool(
             self.program.command(
-                "--bootstrap", f"--datadir={data}", "--loose-innodb-log-file-size=48M"
+                "--bootstrap",
+                f"--datadir={data}",
+                f"--tmpdir={self._private_tmpdir()}",
+                "--loose-innodb-log-file-size=48M",
             ),
             what="creating its system tables",
             input_text=opening + "\n".join([*scripts, _DROP_OPEN_ACCOUNTS]),
@@ -250,7 +257,9 @@ class MySQLServer(PrivateServer):
 
     def _run_initialize(self, data: Path) -> None:
         self.run_tool(
-            self.program.command("--initialize-insecure", f"--datadir={data}"),
+            self.program.command(
+                "--initialize-insecure", f"--datadir={data}", f"--tmpdir={self._private_tmpdir()}"
+            ),
             what="creating its data folder",
         )
 
