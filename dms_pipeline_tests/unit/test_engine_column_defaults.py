@@ -22,7 +22,7 @@ TIMES = StatementTimes(
 )
 
 
-def field_of(definition, times=TIMES, *, is_strict=True, **described):
+def field_of(definition, times=TIMES, *, is_strict=True, table_charset="utf8mb4", **described):
     kind = definition.split()[0]
     ddl = parse_ddl(f"ALTER TABLE t ADD c {definition}", "d")
     assert ddl is not None
@@ -31,7 +31,7 @@ def field_of(definition, times=TIMES, *, is_strict=True, **described):
     column = Column("c", kind.partition("(")[0], **{"column_type": kind, **described})
     mapping = map_column(TableId("d", "t"), column)
     planned = PlannedColumn(0, column, "c", mapping)
-    return default_field(planned, clause, times, is_strict=is_strict)
+    return default_field(planned, clause, times, is_strict=is_strict, charset=table_charset)
 
 
 @pytest.mark.parametrize(
@@ -243,3 +243,12 @@ def test_the_session_s_time_may_not_be_known(definition, described):
 def test_a_refusal_says_what_the_column_was_added_with(definition, text):
     with pytest.raises(LoadError, match=f"column c was added {text} what existing rows got"):
         field_of(definition)
+
+
+@pytest.mark.parametrize("charset", ["utf16", "swe7", None])
+def test_text_for_a_blob_is_in_the_character_set_of_the_table(charset):
+    assert field_of("blob DEFAULT '1'", table_charset="latin1") == b"\\\\x31"
+    assert field_of("blob DEFAULT x'41'", table_charset=charset) == b"\\\\x41"
+    assert field_of("varbinary(9) DEFAULT '1'", table_charset=charset) == b"\\\\x31"
+    with pytest.raises(LoadError, match="with the default '1'"):
+        field_of("blob DEFAULT '1'", table_charset=charset)

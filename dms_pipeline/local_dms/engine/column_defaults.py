@@ -25,11 +25,18 @@ from dms_pipeline.local_dms.engine.table_plan import PlannedColumn
 _EXPRESSION = "an expression as its default"
 _ZERO = DefaultValue("0", TokenType.NUMBER)
 _EMPTY = DefaultValue("", TokenType.STRING)
+_WITH_ASCII = frozenset({"utf8mb4", "utf8mb3", "utf8", "latin1", "ascii", "binary"})
+"""Character sets in which ASCII is for certain what it is elsewhere."""
 _FIRST_VALUES = {"enum": 1, "inet4": b"", "inet6": b"", "uuid": b""}
 
 
 def default_field(
-    column: PlannedColumn, clause: ColumnAdded, times: StatementTimes, *, is_strict: bool
+    column: PlannedColumn,
+    clause: ColumnAdded,
+    times: StatementTimes,
+    *,
+    is_strict: bool,
+    charset: str | None,
 ) -> Field:
     """The field of a COPY stream for existing rows.
 
@@ -38,6 +45,7 @@ def default_field(
         clause: the statement's.
         times: of the statement and of its literals; see ``timestamp_literals``.
         is_strict: whether the source refused what it could not do as it was asked.
+        charset: the table's default, if it is known.
 
     Raises:
         LoadError: only the source can say what its rows got.
@@ -57,6 +65,8 @@ def default_field(
         return None
     if not (default.text or default.is_evaluated or is_strict) and _may_drop_empty(column, clause):
         raise _unknown(column, "the default ''")
+    if _is_in_charset(column.source, default) and charset not in _WITH_ASCII:
+        raise _unknown(column, f"the default {default.text!r}")
     try:
         return literal_field(column, default, times)
     except (ValueError, ArithmeticError) as error:
@@ -74,6 +84,11 @@ def _allows_null(column: Column, clause: ColumnAdded) -> bool:
 def _may_drop_empty(column: PlannedColumn, clause: ColumnAdded) -> bool:
     """MySQL gives a TEXT or BLOB no default: it ignores an empty one if it is not strict."""
     return column.source.data_type in LOBS and _allows_null(column.source, clause)
+
+
+def _is_in_charset(column: Column, default: DefaultValue) -> bool:
+    """MariaDB writes the text of a default of a BLOB in the character set of the table."""
+    return column.data_type in BYTES & LOBS and default.base is None and bool(default.text)
 
 
 def _implicit(column: PlannedColumn, times: StatementTimes) -> Field:

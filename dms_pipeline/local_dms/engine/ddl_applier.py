@@ -163,7 +163,9 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
         return
     if any(isinstance(other, KeyChanged) and _names(other, clause) for other in change.clauses):
         clause = replace(clause, is_key=True)
-    field = default_field(column, clause, change.times, is_strict=change.is_strict)
+    field = default_field(
+        column, clause, change.times, is_strict=change.is_strict, charset=new.source.charset
+    )
     if field is None:
         target.execute(added)
         return
