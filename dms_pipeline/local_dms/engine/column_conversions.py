@@ -16,10 +16,12 @@ _MOMENTS = (frozenset({"datetime"}), frozenset({"timestamp"}))
 _ASSUMED: dict[str, frozenset[str]] = {
     "smallint": _EXACT, "integer": _EXACT, "bigint": _EXACT, "numeric": _EXACT,
     "character varying": _STRINGS, "text": _STRINGS, "bytea": _BYTES,
-    "timestamp without time zone": frozenset({"datetime", "timestamp"}),
     "date": frozenset({"date"}), "boolean": frozenset({"bit"}),
 }  # fmt: skip
-"""What a column of the target was on the source, as far as its type tells."""
+"""What a column of the target was on the source, as far as its type tells.
+
+It does not tell DATETIME from TIMESTAMP, which the session's time zone lies between.
+"""
 
 
 def conversion(
