@@ -1,6 +1,5 @@
 """What Dagster loads: every pipeline of this deployment. Reads files, never the network."""
 
-import gc
 import logging
 
 import dagster as dg
@@ -8,6 +7,7 @@ import dagster as dg
 from dms_pipeline.deployments import Deployment, deployment
 from dms_pipeline.errors import ConfigError
 from dms_pipeline.factory import build_broken_pipeline, build_pipeline
+from dms_pipeline.loading import collector_paused
 from dms_pipeline.pipeline_config import load_pipelines
 from dms_pipeline.sensors import build_sensors
 
@@ -42,14 +42,8 @@ def build_definitions(here: Deployment) -> dg.Definitions:
 
 
 def _loaded() -> dg.Definitions:
-    # Nothing of it ever goes, and looking for garbage in it over and over takes a sixth of the time
-    # to load many pipelines.
-    gc.disable()
-    try:
+    with collector_paused():
         return build_definitions(deployment())
-    finally:
-        gc.freeze()
-        gc.enable()
 
 
 defs = _loaded()

@@ -6,25 +6,44 @@ as to AWS.
 
 import io
 import sys
+from importlib import import_module
 
 import click
 
-from dms_pipeline.cli.demo import demo
-from dms_pipeline.cli.dev import dev
-from dms_pipeline.cli.inspect import checkpoint, preflight
-from dms_pipeline.cli.local import local
-from dms_pipeline.cli.run import cleanup, run
 from dms_pipeline.errors import DmsPipelineError
+from dms_pipeline.loading import collector_paused
+
+# In the order in which a user needs them.
+_MODULES = {
+    "run": "run",
+    "cleanup": "run",
+    "preflight": "inspect",
+    "checkpoint": "inspect",
+    "local": "local",
+    "demo": "demo",
+    "dev": "dev",
+}
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class _LazyGroup(click.Group):
+    """Imports the module of a command when that is asked for: Dagster takes a second to import."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_MODULES)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _MODULES:
+            return None
+        with collector_paused():
+            module = import_module(f"dms_pipeline.cli.{_MODULES[cmd_name]}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="dms_pipeline")
 def cli() -> None:
     """Incremental MySQL to PostgreSQL loads with AWS DMS checkpoints."""
-
-
-for command in (run, cleanup, preflight, checkpoint, local, demo, dev):
-    cli.add_command(command)
 
 
 def main() -> None:
