@@ -5,7 +5,7 @@ Used by the sensors, for runs that Dagster launches, and by the command line for
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from dms_pipeline.aws.dms import DmsClient
 from dms_pipeline.dms_objects import EXPIRES_AT, DmsObjects, identifier
@@ -110,7 +110,7 @@ class Aftermath:
     def _left(self, objects: DmsObjects, goes_on: str) -> list[str]:
         """What becomes of what the run has left, and what to do about it, in words."""
         own = [
-            (name, arn, tags)
+            (name, arn)
             for name, arn, tags in self._tagged(objects)
             if tags.get("run_id") == objects.run_id
         ]
@@ -118,11 +118,16 @@ class Aftermath:
             return continued(goes_on, is_kept=bool(own))
         # What it left is guarded by its tags; the lease of a run that is over would only mislead.
         self.checkpoints.lease(self.pipeline.name, objects.run_id).end()
-        if own and self.pipeline.on_failure == "delete":
-            for _, arn, _ in own:
-                objects.dms.add_tags(arn, {EXPIRES_AT: datetime.now(UTC).isoformat()})
+        is_kept = self.pipeline.on_failure == "keep"
+        # The time to look into it begins with the failure, however long the run took till then.
+        hours = self.pipeline.keep_hours if is_kept else 0
+        expires = datetime.now(UTC) + timedelta(hours=hours)
+        tags = {EXPIRES_AT: expires.isoformat(timespec="seconds")}
+        for _, arn in own:
+            objects.dms.add_tags(arn, tags)
+        if own and not is_kept:
             return deleted(self.pipeline.name)
-        return remaining(self.pipeline.name, [_billed(name, tags) for name, _, tags in own])
+        return remaining(self.pipeline.name, [_billed(name, tags) for name, _ in own])
 
     def _tagged(self, objects: DmsObjects) -> list[tuple[str, str, dict[str, str]]]:
         """The task and the instance that are there: in words, ARN, tags."""

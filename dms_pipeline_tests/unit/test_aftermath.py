@@ -1,6 +1,7 @@
 """After a failed run: what is mailed, what is deleted, and what the janitor removes."""
 
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +56,17 @@ def test_on_failure_delete_lets_what_was_left_expire_at_once_and_says_so(world):
     after.remove_expired()
     assert world.dms.find_instance(NAME) is None
     assert len(mailbox.mails) == 1
+
+
+def test_what_a_failed_run_left_is_kept_for_its_time_from_the_failure_on(world):
+    world.prepare("run-1")
+    arn = world.dms.find_instance(NAME).arn
+    world.dms.add_tags(arn, {"expires_at": "2020-01-01T00:00:00+00:00"})
+    after, mailbox = aftermath(world, keep_hours=3)
+    fail(after)
+    expires = datetime.fromisoformat(world.dms.tags(arn)["expires_at"])
+    assert timedelta(hours=2.9) < expires - datetime.now(UTC) <= timedelta(hours=3)
+    assert f"at the latest {expires.isoformat()}" in mailbox.mails[0][1]
 
 
 def test_pipeline_with_a_topic_of_its_own_is_mailed_there(world):
