@@ -9,8 +9,8 @@ from contextlib import contextmanager
 def collector_paused() -> Iterator[None]:
     """No search for garbage while the block loads what stays until the process ends.
 
-    Searching the growing heap over and over takes a fifth of the time to import Dagster or to load
-    many pipelines. What is there at the end is left out of later searches too.
+    Searching the growing heap over and over takes about a sixth of the time to import Dagster or to
+    load many pipelines. What is there at the end is left out of later searches too.
     """
     gc.disable()
     try:
