@@ -5,10 +5,10 @@ Used by the sensors, for runs that Dagster launches, and by the command line for
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from dms_pipeline.aws.dms import DmsClient
-from dms_pipeline.dms_objects import EXPIRES_AT, DmsObjects, identifier
+from dms_pipeline.dms_objects import EXPIRES_AT, DmsObjects, expiry, identifier
 from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.report import (
@@ -120,9 +120,7 @@ class Aftermath:
         self.checkpoints.lease(self.pipeline.name, objects.run_id).end()
         is_kept = self.pipeline.on_failure == "keep"
         # The time to look into it begins with the failure, however long the run took till then.
-        hours = self.pipeline.keep_hours if is_kept else 0
-        expires = datetime.now(UTC) + timedelta(hours=hours)
-        tags = {EXPIRES_AT: expires.isoformat(timespec="seconds")}
+        tags = expiry(datetime.now(UTC), hours=self.pipeline.keep_hours if is_kept else 0)
         for _, arn in own:
             objects.dms.add_tags(arn, tags)
         if own and not is_kept:

@@ -6,6 +6,7 @@ What another run made is never touched, except by cleanup (``force``).
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
 
 from dms_pipeline.aws.dms import DmsClient, Endpoint, ReplicationInstance, ReplicationTask
@@ -28,6 +29,11 @@ _TESTED = ("testing", "successful")
 def identifier(pipeline: str) -> str:
     """The DMS identifier of a pipeline's instance, and of its task."""
     return f"dms-pipeline-{pipeline.replace('_', '-')}"
+
+
+def expiry(moment: datetime, *, hours: int) -> dict[str, str]:
+    """The tag of what may be removed so many hours after the moment."""
+    return {EXPIRES_AT: (moment + timedelta(hours=hours)).isoformat(timespec="seconds")}
 
 
 def leftover(pipeline: str, kind: str, owner: str) -> str:

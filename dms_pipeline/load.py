@@ -8,7 +8,7 @@ to outlive a step lies in DMS and in the lease until it is recorded, and in Dyna
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import partial
 
 from dms_pipeline.aws.dms import (
@@ -19,7 +19,7 @@ from dms_pipeline.aws.dms import (
     TableStatistics,
 )
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
-from dms_pipeline.dms_objects import EXPIRES_AT, WARM, DmsObjects
+from dms_pipeline.dms_objects import WARM, DmsObjects, expiry
 from dms_pipeline.errors import BinlogError, LoadError
 from dms_pipeline.instance_choice import choose_instance, price_of
 from dms_pipeline.pipeline_config import PipelineConfig
@@ -385,11 +385,10 @@ class Load:
         )
 
     def _tags(self) -> Mapping[str, str]:
-        expires = self._now() + timedelta(hours=self.pipeline.keep_hours)
         return {
             "pipeline": self.pipeline.name,
             "run_id": self.objects.run_id,
-            EXPIRES_AT: expires.isoformat(timespec="seconds"),
+            **expiry(self._now(), hours=self.pipeline.keep_hours),
         }
 
     def _now(self) -> datetime:
