@@ -120,10 +120,11 @@ def test_schedule_asks_for_one_run_a_tick():
     assert request.run_key == moment.isoformat()
 
 
-def test_definitions_load_without_a_stack_and_without_the_local_dms():
+def _loaded_by(module: str, package: str) -> str:
+    """Which modules of the package a new interpreter has loaded after importing ``module``."""
     script = (
-        "import sys, dms_pipeline.definitions;"
-        "print([name for name in sys.modules if name.startswith('dms_pipeline.local_dms')])"
+        f"import sys, {module};"
+        f"print([name for name in sys.modules if name.startswith('{package}')])"
     )
     ended = subprocess.run(
         [sys.executable, "-c", script],
@@ -132,7 +133,15 @@ def test_definitions_load_without_a_stack_and_without_the_local_dms():
         check=True,
         env={"DMS_LOCAL_HOME": "/nowhere", "PATH": "/usr/bin"},
     )
-    assert ended.stdout.strip() == "[]"
+    return ended.stdout.strip()
+
+
+def test_definitions_load_without_a_stack_and_without_the_local_dms():
+    assert _loaded_by("dms_pipeline.definitions", "dms_pipeline.local_dms") == "[]"
+
+
+def test_command_line_imports_dagster_only_for_a_command_that_was_asked_for():
+    assert _loaded_by("dms_pipeline.cli", "dagster") == "[]"
 
 
 @pytest.mark.parametrize(
