@@ -1,6 +1,7 @@
 """Any boto3 client sees a run as on AWS: real states in their order, and the SDK's own waiters."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,10 @@ def test_the_states_during_a_run_are_those_of_dms_in_their_order(loaded: LocalRu
     process.communicate()
     instance, task = (_without_repetitions(seen[kind]) for kind in ("instance", "task"))
     assert [state for state in instance if state] == ["creating", "available", "deleting"]
-    # Two who look share each short state: only the long ones are certain to be seen here.
-    order = ["creating", "ready", "starting", "running", "stopped", "deleting"]
-    assert [state for state in order if state in task] == [state for state in task if state]
+    # Short states may pass between two looks, and a slow machine's load is extended once or more.
+    load = "(starting )?(running )?(stopped )?"
+    passed = "".join(f"{state} " for state in task if state)
+    assert re.fullmatch(f"(creating )?(ready )?({load})+(deleting )?", passed), task
     assert {"running", "stopped"} <= set(task)
     assert loaded.source_rows() == loaded.target_rows()
 
