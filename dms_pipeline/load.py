@@ -125,7 +125,7 @@ class Load:
     def run_task(self, source: MySQLSource) -> None:
         """Leaves the task stopped where it was told to, all read that was there at its start.
 
-        A task that an earlier try of this run left failed or stopped is resumed.
+        A task that an earlier try of this run left failed, stopped or behind is resumed.
         """
         if self.is_recorded:
             return
@@ -135,7 +135,9 @@ class Load:
         window_s = self.pipeline.stop.window_s or self.objects.pacing.drain_window_s
         if task.status == "ready":
             self._start(task, resume=False, window_s=window_s)
-        elif task.status in ("stopped", "failed") and not stopped_as_told(task):
+        elif task.status in ("stopped", "failed") and (
+            not stopped_as_told(task) or self._is_behind(task, end)
+        ):
             self._start(task, resume=True, window_s=window_s)
         extensions = 0
         while self._is_behind(task := self._await_stop(window_s), end):
@@ -329,6 +331,7 @@ class Load:
     def _record(self, task: ReplicationTask, source: MySQLSource) -> CheckpointRecord:
         instance = self.objects.instance()
         now = self._now()
+        behind = self._missed(task)
         return CheckpointRecord(
             pipeline=self.pipeline.name,
             sequence=0,
@@ -344,15 +347,18 @@ class Load:
             active_s=(task.stopped_at - task.started_at).total_seconds()
             if task.stopped_at and task.started_at
             else 0.0,
-            behind=self._lag(task),
+            behind=str(behind or ""),
+            behind_bytes=source.log_bytes(parse_checkpoint(task.recovery_checkpoint), behind)
+            if behind
+            else 0,
         )
 
-    def _lag(self, task: ReplicationTask) -> str:
+    def _missed(self, task: ReplicationTask) -> BinlogPosition | None:
         """The position that the load should have reached, if it did not."""
         if not self.lease.source_end:
-            return ""
-        behind = self._is_behind(task, parse_checkpoint(self.lease.source_end))
-        return self.lease.source_end if behind else ""
+            return None
+        end = parse_checkpoint(self.lease.source_end)
+        return end if self._is_behind(task, end) else None
 
     def _run_record(self, record: CheckpointRecord) -> RunRecord:
         # A warm instance is billed on: the next load accounts for the time from here on.

@@ -143,6 +143,11 @@ class _Steps:
             on.target.database(self.pipeline.target.secret),
         )
         context.log.info(f"checkpoint {record.sequence} stored: {record.checkpoint}")
+        if record.behind:
+            context.log.warning(
+                f"the load is behind: the source was at {record.behind} when it began,"
+                f" {record.behind_bytes} bytes of binary log further; the next load carries on"
+            )
 
     @failures()
     def delete_task(self, context: OpExecutionContext, on: LoadResources) -> None:
@@ -223,10 +228,11 @@ def _metadata(load: LoadRecord, record: CheckpointRecord, run: RunRecord | None)
         if run.cost_usd is not None and run.always_on_usd_per_day is not None:
             costs["dms/cost_usd"] = round(run.cost_usd, 4)
             costs["dms/always_on_usd_per_day"] = round(run.always_on_usd_per_day, 2)
-    if record.behind:
-        costs["dms/behind"] = record.behind
+    behind = {"dms/behind": record.behind} if record.behind else {}
     return {
         **costs,
+        **behind,
+        "dms/behind_bytes": record.behind_bytes,
         "dms/inserts": counts.inserts,
         "dms/updates": counts.updates,
         "dms/deletes": counts.deletes,

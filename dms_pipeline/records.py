@@ -12,8 +12,9 @@ class CheckpointRecord:
 
     ``checkpoint`` is DMS's own text, stored and replayed byte for byte. ``sequence`` counts the
     pipeline's checkpoints from 1; the ones before stay in the table as history. Times are UTC.
-    ``behind`` is where the source was when the load began, if the load did not reach it; ``reason``
-    is what the person gave who set the checkpoint by hand.
+    ``behind`` is where the source was when the load began, if the load did not reach it, and
+    ``behind_bytes`` how much of the binary log lies between; ``reason`` is what the person gave who
+    set the checkpoint by hand.
     """
 
     pipeline: str
@@ -29,6 +30,7 @@ class CheckpointRecord:
     stopped_at: datetime
     active_s: float = 0.0
     behind: str = ""
+    behind_bytes: int = 0
     reason: str = ""
 
 

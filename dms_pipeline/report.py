@@ -43,13 +43,17 @@ def success_mail(
         f"Checkpoint  number {record.sequence}: {record.checkpoint}",
     ]
     if record.behind:
-        lines.append(f"Behind      the source was at {record.behind}; the next load carries on")
+        lines += [
+            f"Behind      the source was at {record.behind} when the load began,",
+            f"            {record.behind_bytes} bytes of binary log further; the next carries on",
+        ]
     if run is not None:
         lines += _cost_lines(run)
     lines += [f"Run         {run_id}"]
     if link:
         lines.append(f"            {link}")
-    return Mail(subject=f"{record.pipeline} loaded: {summary}", text="\n".join(lines))
+    how_far = ", but is behind" if record.behind else ""
+    return Mail(subject=f"{record.pipeline} loaded{how_far}: {summary}", text="\n".join(lines))
 
 
 def failure_mail(

@@ -61,6 +61,9 @@ class FakeSource(MySQLSource):
         assert self.state.end is not None
         return self.state.end
 
+    def log_bytes(self, start: BinlogPosition, end: BinlogPosition) -> int:
+        return end.offset - start.offset
+
     def try_to_read_log(self, start: BinlogPosition) -> None:
         pass
 

@@ -140,6 +140,7 @@ def _item(record: CheckpointRecord, *, version: str, previous: str) -> dict[str,
         "stopped_at": record.stopped_at.isoformat(),
         "active_s": str(record.active_s),
         "behind": record.behind,
+        "behind_bytes": record.behind_bytes,
         "reason": record.reason,
     }
 
@@ -170,6 +171,7 @@ def _record(item: dict[str, Any]) -> CheckpointRecord:
         stopped_at=_time(item["stopped_at"]),
         active_s=float(item["active_s"]),
         behind=item["behind"],
+        behind_bytes=int(item.get("behind_bytes", 0)),
         reason=item["reason"],
     )
 

@@ -120,6 +120,13 @@ class MySQLSource:
         with self.connect() as connection:
             return current_position(connection)
 
+    def log_bytes(self, start: BinlogPosition, end: BinlogPosition) -> int:
+        """How much of the binary log lies between two positions, neither of which was purged."""
+        with self.connect() as connection:
+            sizes = {BinlogPosition(name, size) for name, size in binary_logs(connection)}
+        whole = (log.offset for log in sizes if start.sequence <= log.sequence < end.sequence)
+        return sum(whole) + end.offset - start.offset
+
     def try_to_read_log(self, start: BinlogPosition) -> None:
         """Ask for the binary log as the row count check does; raises if the account may not."""
         with BinlogStream(self.settings, start=start) as stream:

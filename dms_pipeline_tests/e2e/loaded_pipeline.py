@@ -30,6 +30,10 @@ class LoadedPipeline:
         return f"{self.name}_full_load"
 
     @property
+    def cleanup(self) -> str:
+        return f"{self.name}_cleanup"
+
+    @property
     def asset(self) -> list[str]:
         return ["postgres", self.name, students.TABLE]
 
@@ -49,25 +53,25 @@ class LoadedPipeline:
     def create_table(self) -> None:
         self.run.execute(f"CREATE DATABASE {self.name}")
         self.run.execute(
-            f"CREATE TABLE {self._table} (id int AUTO_INCREMENT PRIMARY KEY, name varchar(30))"
+            f"CREATE TABLE {self.table} (id int AUTO_INCREMENT PRIMARY KEY, name varchar(30))"
         )
         self.insert(3)
 
     def insert(self, count: int) -> None:
         for _ in range(count):
-            self.run.execute(f"INSERT INTO {self._table} (name) VALUES ('a student')")
+            self.run.execute(f"INSERT INTO {self.table} (name) VALUES ('a student')")
 
     def source_rows(self) -> list[Any]:
         with (
             students.connect(self.run.addresses["mysql_dsn"]) as source,
             source.cursor() as cursor,
         ):
-            cursor.execute(f"SELECT * FROM {self._table} ORDER BY id")
+            cursor.execute(f"SELECT * FROM {self.table} ORDER BY id")
             return list(cursor.fetchall())
 
     def target_rows(self) -> list[Any]:
         with psycopg.connect(self.run.addresses["postgres_dsn"]) as target:
-            return target.execute(f"SELECT * FROM {self._table} ORDER BY id").fetchall()
+            return target.execute(f"SELECT * FROM {self.table} ORDER BY id").fetchall()
 
     def checkpoints(self) -> list[dict[str, Any]]:
         """All checkpoints of the history, the oldest first."""
@@ -96,5 +100,5 @@ class LoadedPipeline:
         return [mail for mail in failure_mails(self.run) if f"Run  {run_id}" in mail.get_content()]
 
     @property
-    def _table(self) -> str:
+    def table(self) -> str:
         return f"{self.name}.{students.TABLE}"

@@ -9,6 +9,7 @@ import pytest
 
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.errors import LoadError
+from dms_pipeline.load import Load
 from dms_pipeline.records import ApplyException
 from dms_pipeline_tests.a_pipeline import NAME, STUDENTS, FakeSource, World, a_world, checkpoint_at
 from dms_pipeline_tests.fake_engine import Script, table_row
@@ -204,7 +205,8 @@ def test_load_that_never_catches_up_ends_and_says_so(world):
     assert len(world.engine.specs) == 1 + 1 + world.pipeline.stop.max_extensions
     assert "the next load carries on from there" in world.said[-1]
     world.load("run-2").record_load(world.source, world.target)
-    assert world.checkpoints.latest("studentdb").behind == str(world.source.end())
+    record = world.checkpoints.latest("studentdb")
+    assert (record.behind, record.behind_bytes) == (str(world.source.end()), 500)
 
 
 @pytest.mark.parametrize("policy", ["extend", "carry_over"])
@@ -324,23 +326,32 @@ def test_run_that_has_recorded_creates_nothing_billed_again(world):
     assert len(list(world.metrics.runs("studentdb"))) == 1
 
 
-@pytest.mark.parametrize(
-    ("policy", "runs"), [("carry_over", 1), ("fail", 1)], ids=["carry_over", "fail"]
-)
-def test_policy_for_a_load_that_is_behind(world, policy, runs):
+def load_that_is_behind(world: World, policy: str) -> Load:
+    """A prepared load that stops half-way the first time, and reaches the end the second time."""
     world.run("run-1")
     world.source = source_that_ends_at(world, 3000)
     stop = world.pipeline.stop.model_copy(update={"when_behind": policy})
     world.pipeline = replace(world.pipeline, stop=stop)
     tables = [table_row("studentdb", "student_details")]
-    world.engine.script(NAME, Script(tables=tables, checkpoint=checkpoint_at(2500)))
-    load = world.prepare("run-2", cdc=True)
-    if policy == "fail":
-        with pytest.raises(LoadError, match="stopped before .* give it a longer stop.window_s"):
-            load.run_task(world.source)
-    else:
+    halves = (Script(tables=tables, checkpoint=checkpoint_at(at)) for at in (2500, 3000))
+    world.engine.script(NAME, *halves)
+    return world.prepare("run-2", cdc=True)
+
+
+def test_load_that_is_behind_may_leave_the_rest_to_the_next(world):
+    load_that_is_behind(world, "carry_over").run_task(world.source)
+    assert len(world.engine.specs) == 2
+
+
+def test_load_that_is_behind_may_fail_and_goes_on_when_it_is_repeated(world):
+    load = load_that_is_behind(world, "fail")
+    with pytest.raises(LoadError, match="stopped before .* give it a longer stop.window_s"):
         load.run_task(world.source)
-    assert len(world.engine.specs) - 1 == runs
+    assert len(world.engine.specs) == 2
+    world.load("run-2").run_task(world.source)
+    assert len(world.engine.specs) == 3
+    record = world.load("run-2").record_load(world.source, world.target)
+    assert (record.checkpoint, record.behind) == (checkpoint_at(3000), "")
 
 
 def test_commit_time_stop_on_an_idle_source_is_ended_after_the_window(world):

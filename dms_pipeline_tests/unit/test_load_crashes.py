@@ -59,14 +59,6 @@ def test_load_that_dies_at_some_aws_calls_ends_well_when_repeated(tmp_path):
         die_and_repeat(tmp_path, number, total, dies_after=chance.random() < 0.5)
 
 
-@pytest.mark.soak
-@pytest.mark.parametrize("dies_after", [False, True], ids=["before the call", "after the call"])
-def test_load_that_dies_at_any_aws_call_ends_well_when_repeated(tmp_path, dies_after):
-    total = calls_of_a_load(tmp_path / "whole")
-    for number in range(1, total + 1):
-        die_and_repeat(tmp_path, number, total, dies_after=dies_after)
-
-
 def die_and_repeat(home: Path, number: int, total: int, *, dies_after: bool) -> None:
     world, dying = an_incremental_load(home / str(number))
     dying.dies_at, dying.dies_after = number, dies_after
