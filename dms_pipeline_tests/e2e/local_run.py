@@ -124,6 +124,10 @@ class LocalRun:
         with students.connect(self.addresses["mysql_dsn"]) as source:
             students.execute(source, statement, *values)
 
+    def execute_on_target(self, statement: str) -> None:
+        with psycopg.connect(self.addresses["postgres_dsn"]) as target:
+            target.execute(statement.encode())
+
     def insert(self, count: int) -> None:
         with students.connect(self.addresses["mysql_dsn"]) as source:
             students.insert(source, students.new_students(students.next_id(source), count))

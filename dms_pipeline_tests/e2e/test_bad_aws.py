@@ -8,10 +8,12 @@ import urllib.request
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import default as default_policy
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from dms_pipeline.cli import students
 from dms_pipeline_tests.e2e.dagster_dev import failure_mails
 from dms_pipeline_tests.e2e.local_run import NAME, LocalRun, new_local_run
 
@@ -47,11 +49,11 @@ def _faults(run: LocalRun, method: str, data: bytes | None = None) -> list[dict[
     return found
 
 
-def _failed(run: LocalRun, *faults: dict[str, Any]) -> str:
+def _failed(run: LocalRun, *faults: dict[str, Any], **environment: str) -> str:
     """What a run says that fails by these faults; it moves no checkpoint and is mailed once."""
     before, mails = run.checkpoints(), len(failure_mails(run))
     _inject(run, *faults)
-    done = run.command(*_INCREMENTAL)
+    done = run.command(*_INCREMENTAL, **environment)
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert "Traceback" not in said
@@ -150,6 +152,29 @@ def test_suspended_table_is_named_in_the_mail(bad_day: LocalRun):
     assert "The checkpoint was not moved." in text
     assert bad_day.left_in_dms() == [_INSTANCE, _TASK]
     _inject(bad_day)
+    bad_day.succeed("cleanup", "studentdb")
+    bad_day.load_incrementally()
+
+
+def test_row_that_the_target_refuses_is_named_in_the_mail(bad_day: LocalRun):
+    refused = bad_day.source_rows()[-1][0]
+    table = f"{students.SCHEMA}.{students.TABLE}"
+    bad_day.execute_on_target(
+        f"ALTER TABLE {table} ADD CONSTRAINT odd_one CHECK (student_id <> {refused})"
+    )
+
+    def log_errors(folder: Path) -> None:
+        settings = folder / "task_settings.json"
+        content = json.loads(settings.read_text())
+        content["ErrorBehavior"] |= {"DataErrorPolicy": "LOG_ERROR"}
+        settings.write_text(json.dumps(content))
+
+    said = _failed(bad_day, DMS_PIPELINES_DIR=bad_day.pipelines_with("logged", log_errors))
+    assert f"1 change(s) could not be applied on the target; the first is of {table}: " in said
+    assert "odd_one" in said
+    assert str(refused) in said
+    assert "The checkpoint was not moved." in _newest_mail(bad_day)
+    bad_day.execute_on_target(f"ALTER TABLE {table} DROP CONSTRAINT odd_one")
     bad_day.succeed("cleanup", "studentdb")
     bad_day.load_incrementally()
 
