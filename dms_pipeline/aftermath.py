@@ -4,12 +4,13 @@ Used by the sensors, for runs that Dagster launches, and by the command line for
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from dms_pipeline.aws.dms import DmsClient
 from dms_pipeline.dms_objects import EXPIRES_AT, DmsObjects, expiry, identifier
 from dms_pipeline.errors import DmsPipelineError
+from dms_pipeline.instance_choice import price_of
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.report import (
     Mail,
@@ -24,6 +25,22 @@ from dms_pipeline.report import (
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
 from dms_pipeline.resources.notifier import NotifierResource
+
+
+@dataclass(frozen=True, slots=True)
+class _Leftover:
+    """A task or an instance that is there: in words, and what it costs, also in words."""
+
+    words: str
+    arn: str
+    tags: Mapping[str, str]
+    costs: str = ""
+
+    def kept(self) -> str:
+        """That it is kept, what that costs, and when that ends."""
+        latest = _expires_at(self.tags)
+        at = f", at the latest {latest:%Y-%m-%d %H:%M %Z}" if latest else ""
+        return f"The {self.words} is kept for debugging{self.costs} until it is removed{at}."
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +76,8 @@ class Aftermath:
     def cleanup_failed(self, *, job: str, run_id: str, reason: str) -> None:
         """Mails that a clean-up failed: what it was to remove is billed on."""
         try:
-            there = [
-                _billed(name, tags) for name, _, tags in self._tagged(self._objects("cleanup"))
-            ]
-            left = remaining_after_cleanup(self.pipeline.name, there)
+            there = self._leftovers(self._objects("cleanup"))
+            left = remaining_after_cleanup(self.pipeline.name, [each.kept() for each in there])
         except DmsPipelineError as error:
             left = unknown_left(self.pipeline.name, str(error))
         self._mail_failure(job, run_id, reason, left)
@@ -80,9 +95,9 @@ class Aftermath:
         Nothing is touched while a run holds the lease: it may have taken them over.
         """
         expired = [
-            f"{name}, made by run {tags.get('run_id', 'unknown')}"
-            for name, _, tags in self._tagged(self._objects("janitor", force=True))
-            if has_expired(tags)
+            f"{each.words}, made by run {each.tags.get('run_id', 'unknown')}"
+            for each in self._leftovers(self._objects("janitor", force=True))
+            if has_expired(each.tags)
         ]
         if not expired:
             self.say(f"nothing of {self.pipeline.name} has expired")
@@ -110,9 +125,7 @@ class Aftermath:
     def _left(self, objects: DmsObjects, goes_on: str) -> list[str]:
         """What becomes of what the run has left, and what to do about it, in words."""
         own = [
-            (name, arn)
-            for name, arn, tags in self._tagged(objects)
-            if tags.get("run_id") == objects.run_id
+            each for each in self._leftovers(objects) if each.tags.get("run_id") == objects.run_id
         ]
         if goes_on:
             return continued(goes_on, is_kept=bool(own))
@@ -121,23 +134,24 @@ class Aftermath:
         is_kept = self.pipeline.on_failure == "keep"
         # The time to look into it begins with the failure, however long the run took till then.
         tags = expiry(datetime.now(UTC), hours=self.pipeline.keep_hours if is_kept else 0)
-        for _, arn in own:
-            objects.dms.add_tags(arn, tags)
+        for each in own:
+            objects.dms.add_tags(each.arn, tags)
         if own and not is_kept:
             return deleted(self.pipeline.name)
-        return remaining(self.pipeline.name, [_billed(name, tags) for name, _ in own])
+        return remaining(self.pipeline.name, [replace(each, tags=tags).kept() for each in own])
 
-    def _tagged(self, objects: DmsObjects) -> list[tuple[str, str, dict[str, str]]]:
-        """The task and the instance that are there: in words, ARN, tags."""
+    def _leftovers(self, objects: DmsObjects) -> list[_Leftover]:
         dms, identifier = objects.dms, objects.identifier
         task, instance = dms.find_task(identifier), dms.find_instance(identifier)
         found = []
         if task is not None:
             words = f"replication task {identifier} ({task.status})"
-            found.append((words, task.arn, dms.tags(task.arn)))
+            found.append(_Leftover(words, task.arn, dms.tags(task.arn)))
         if instance is not None:
             words = f"replication instance {identifier} ({instance.instance_class})"
-            found.append((words, instance.arn, dms.tags(instance.arn)))
+            price = price_of(self.pipeline.instance, instance.instance_class)
+            costs = " and billed" if price is None else f" and billed, {price:g} USD an hour,"
+            found.append(_Leftover(words, instance.arn, dms.tags(instance.arn), costs))
         return found
 
     def _mail_failure(self, job: str, run_id: str, reason: str, left: list[str]) -> None:
@@ -173,15 +187,14 @@ def expired(dms: DmsClient, pipelines: Iterable[str]) -> dict[str, str]:
 
 
 def has_expired(tags: Mapping[str, str]) -> bool:
+    moment = _expires_at(tags)
+    return moment is not None and moment < datetime.now(UTC)
+
+
+def _expires_at(tags: Mapping[str, str]) -> datetime | None:
     try:
-        return datetime.fromisoformat(tags.get(EXPIRES_AT, "")) < datetime.now(UTC)
-    except (ValueError, TypeError):
+        moment = datetime.fromisoformat(tags.get(EXPIRES_AT, ""))
+    except ValueError:
         # Not ours to judge: no such tag, or somebody else's.
-        return False
-
-
-def _billed(name: str, tags: Mapping[str, str]) -> str:
-    """A leftover, and when its billing ends."""
-    latest = tags.get(EXPIRES_AT)
-    until = f"it is removed, at the latest {latest}" if latest else "it is removed"
-    return f"The {name} is kept for debugging and is billed until {until}."
+        return None
+    return moment if moment.tzinfo else None

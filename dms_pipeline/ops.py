@@ -238,7 +238,7 @@ def _metadata(load: LoadRecord, record: CheckpointRecord, run: RunRecord | None)
         "dms/deletes": counts.deletes,
         "dms/ddls": counts.ddls,
         "dms/full_load_rows": counts.full_load_rows,
-        "dms/load_seconds": (record.stopped_at - record.started_at).total_seconds(),
+        "dms/load_seconds": round((record.stopped_at - record.started_at).total_seconds(), 1),
         "dms/checkpoint": record.checkpoint,
         "dms/checkpoint_sequence": record.sequence,
         "dms/stop_reason": record.stop_reason,

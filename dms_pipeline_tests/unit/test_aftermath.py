@@ -62,11 +62,14 @@ def test_what_a_failed_run_left_is_kept_for_its_time_from_the_failure_on(world):
     world.prepare("run-1")
     arn = world.dms.find_instance(NAME).arn
     world.dms.add_tags(arn, {"expires_at": "2020-01-01T00:00:00+00:00"})
-    after, mailbox = aftermath(world, keep_hours=3)
+    instance = world.pipeline.instance.model_copy(update={"price_per_hour_usd": 0.07})
+    after, mailbox = aftermath(world, keep_hours=3, instance=instance)
     fail(after)
     expires = datetime.fromisoformat(world.dms.tags(arn)["expires_at"])
     assert timedelta(hours=2.9) < expires - datetime.now(UTC) <= timedelta(hours=3)
-    assert f"at the latest {expires.isoformat()}" in mailbox.mails[0][1]
+    mail = mailbox.mails[0][1]
+    assert f"at the latest {expires:%Y-%m-%d %H:%M} UTC." in mail
+    assert "(dms.t3.medium) is kept for debugging and billed, 0.07 USD an hour, until" in mail
 
 
 def test_pipeline_with_a_topic_of_its_own_is_mailed_there(world):
