@@ -5,7 +5,6 @@ so a step may be repeated after a crash at any point. No step hands a value to t
 to outlive a step lies in DMS and in the lease until it is recorded, and in DynamoDB after that.
 """
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -15,12 +14,12 @@ from dms_pipeline.aws.dms import (
     Endpoint,
     MigrationType,
     ReplicationTask,
-    StartType,
     TableStatistics,
 )
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.dms_objects import WARM, DmsObjects, expiry
-from dms_pipeline.errors import BinlogError, LoadError
+from dms_pipeline.drain import Drain
+from dms_pipeline.errors import LoadError
 from dms_pipeline.instance_choice import choose_instance, price_of
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord, TableLoad
@@ -30,12 +29,11 @@ from dms_pipeline.resources.load_metrics import LoadMetrics
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 from dms_pipeline.task_outcome import (
-    FINAL_STATES,
+    is_behind,
     refuse_apply_exceptions,
     refuse_table_errors,
     refuse_unexpected_stop,
     stop_reason,
-    stopped_as_told,
 )
 from dms_pipeline.task_settings import control_schema, settings_for
 
@@ -49,7 +47,6 @@ _BROKEN_INSTANCE = frozenset(
         "inaccessible-encryption-credentials",
     }
 )
-_MAY_READ = FINAL_STATES | {"running"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,24 +128,7 @@ class Load:
             return
         self.lease.take()
         end = self._source_end(source)
-        task = self.objects.task()
-        window_s = self.pipeline.stop.window_s or self.objects.pacing.drain_window_s
-        if task.status == "ready":
-            self._start(task, resume=False, window_s=window_s)
-        elif task.status in ("stopped", "failed") and (
-            not stopped_as_told(task) or self._is_behind(task, end)
-        ):
-            self._start(task, resume=True, window_s=window_s)
-        extensions = 0
-        while self._is_behind(task := self._await_stop(window_s), end):
-            if not self._may_go_on(task, end, extensions=extensions):
-                self.objects.say(f"behind {end}: the next load carries on from there")
-                return
-            extensions += 1
-            # A task that needs the whole window only to get ready would never move on.
-            window_s *= 2
-            self.objects.say(f"not yet at {end}, where the source was at the start: extending")
-            self._start(task, resume=True, window_s=window_s)
+        Drain(self.pipeline.name, self.pipeline.stop, self.objects).run(end)
 
     def record_load(self, source: MySQLSource, target: PostgresTarget) -> CheckpointRecord:
         """Stores the counters of every table, then the checkpoint that they lead to."""
@@ -157,7 +137,7 @@ class Load:
             return latest
         self.lease.take()
         task = self.objects.task()
-        self._refuse_unexpected_stop(task)
+        refuse_unexpected_stop(task, self.pipeline.stop)
         statistics = self.objects.dms.table_statistics(task)
         refuse_table_errors(task, statistics, (table.source for table in self.pipeline.tables))
         schema = control_schema(self.pipeline.task_settings)
@@ -252,82 +232,6 @@ class Load:
             self.lease.note_source_end(str(source.end()))
         return parse_checkpoint(self.lease.source_end)
 
-    def _await_stop(self, window_s: int) -> ReplicationTask:
-        """The task once it has ended. A stop at a commit time is helped along on an idle source."""
-        if self.pipeline.stop.at == "commit_time":
-            # A task reads nothing while it is starting, which takes minutes on AWS.
-            self.objects.await_task(_MAY_READ.__contains__, for_ever=True)
-            clock = self.objects.pacing.clock
-            deadline = clock() + window_s
-            self.objects.await_task(
-                lambda seen: seen in FINAL_STATES or (seen == "running" and clock() >= deadline),
-                for_ever=True,
-            )
-            task = self.objects.task()
-            if task.status == "running" and task.migration_type == "cdc":
-                self.objects.say("no later commit on the source within the window: stopping")
-                self.objects.dms.stop_task(task)
-        self.objects.await_task(FINAL_STATES.__contains__, for_ever=True)
-        task = self.objects.task()
-        self._refuse_unexpected_stop(task)
-        return task
-
-    def _refuse_unexpected_stop(self, task: ReplicationTask) -> None:
-        # A stop at a commit time is helped along by hand, which DMS reports as a normal stop.
-        refuse_unexpected_stop(task, may_be_stopped=self.pipeline.stop.at == "commit_time")
-
-    def _is_behind(self, task: ReplicationTask, end: BinlogPosition) -> bool:
-        """Whether the load certainly missed something; an unreadable checkpoint proves nothing."""
-        if task.migration_type != "cdc":
-            return False
-        try:
-            return parse_checkpoint(task.recovery_checkpoint) < end
-        except BinlogError:
-            return False
-
-    def _may_go_on(self, task: ReplicationTask, end: BinlogPosition, *, extensions: int) -> bool:
-        """Whether a task that is behind gets another window, or leaves the rest to the next load.
-
-        Raises:
-            LoadError: neither.
-        """
-        stop, name = self.pipeline.stop, self.pipeline.name
-        begun, reached = map(parse_checkpoint, (task.cdc_start_position, task.recovery_checkpoint))
-        if reached < begun:
-            raise LoadError(
-                f"the task {task.identifier} began at {begun} and reports {reached}, which lies"
-                " before it; the checkpoint of the pipeline is kept"
-            )
-        if stop.when_behind == "fail":
-            raise LoadError(
-                f"the load of {name} stopped before {end}, where the source was at its start; give"
-                " it a longer stop.window_s"
-            )
-        if stop.when_behind == "extend" and extensions < stop.max_extensions:
-            return True
-        if reached == begun:
-            # Loads that are content with that would never say that they stand still.
-            raise LoadError(
-                f"the load of {name} moved nowhere: it began at {begun} and stopped there, and the"
-                f" source was at {end}; give it a longer stop.window_s, or look into the log of the"
-                " task"
-            )
-        return False
-
-    def _start(self, task: ReplicationTask, *, resume: bool, window_s: int) -> None:
-        is_cdc = task.migration_type == "cdc"
-        stop = self._stop_position(window_s) if is_cdc else None
-        self.objects.say(f"starting the task{f', which stops at {stop} (UTC)' if stop else ''}")
-        # A full load that broke off begins again: nothing of it was recorded.
-        again: StartType = "resume-processing" if is_cdc else "reload-target"
-        start: StartType = again if resume else "start-replication"
-        self.objects.dms.start_task(task, start, cdc_stop_position=stop)
-
-    def _stop_position(self, window_s: int) -> str:
-        window = 0 if self.pipeline.stop.at == "commit_time" else window_s
-        moment = datetime.fromtimestamp(math.ceil(self.objects.pacing.clock() + window), UTC)
-        return f"{self.pipeline.stop.at}:{moment:%Y-%m-%dT%H:%M:%S}"
-
     def _record(self, task: ReplicationTask, source: MySQLSource) -> CheckpointRecord:
         instance = self.objects.instance()
         now = self._now()
@@ -358,7 +262,7 @@ class Load:
         if not self.lease.source_end:
             return None
         end = parse_checkpoint(self.lease.source_end)
-        return end if self._is_behind(task, end) else None
+        return end if is_behind(task, end) else None
 
     def _run_record(self, record: CheckpointRecord) -> RunRecord:
         # A warm instance is billed on: the next load accounts for the time from here on.

@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterable, Sequence
 
 from dms_pipeline.aws.dms import ReplicationTask, TableStatistics
+from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import LoadError
+from dms_pipeline.errors import BinlogError, LoadError
+from dms_pipeline.pipeline_config import StopSection
 from dms_pipeline.records import ApplyException
 
 # After one of these a task changes no more by itself.
@@ -54,14 +56,21 @@ def stopped_as_told(task: ReplicationTask) -> bool:
     return task.status == "stopped" and stop_reason(task) in _EXPECTED[task.migration_type]
 
 
-def refuse_unexpected_stop(task: ReplicationTask, *, may_be_stopped: bool = False) -> None:
-    """Raises `LoadError` unless the task stopped where it was told to.
+def is_behind(task: ReplicationTask, end: BinlogPosition) -> bool:
+    """Whether the load certainly missed something; an unreadable checkpoint proves nothing."""
+    if task.migration_type != "cdc":
+        return False
+    try:
+        return parse_checkpoint(task.recovery_checkpoint) < end
+    except BinlogError:
+        return False
 
-    Args:
-        task: a task in a final state.
-        may_be_stopped: a stop by StopReplicationTask is as good.
-    """
+
+def refuse_unexpected_stop(task: ReplicationTask, stop: StopSection) -> None:
+    """Raises `LoadError` unless the task, which is in a final state, stopped where it was to."""
     reason = stop_reason(task)
+    # A stop at a commit time is helped along by hand, which DMS reports as a normal stop.
+    may_be_stopped = stop.at == "commit_time"
     if stopped_as_told(task) or (
         may_be_stopped and task.status == "stopped" and reason == "NORMAL"
     ):
