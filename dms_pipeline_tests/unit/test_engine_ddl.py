@@ -91,6 +91,7 @@ def test_statement_that_touches_no_table_is_passed_over(statement):
         ("ADD COLUMN c int, ALGORITHM=INPLACE, LOCK=NONE", [ColumnAdded]),
         ("FROBNICATE a", [UnknownClause]),
         ("ORDER BY a, b DESC", []),
+        ("STORAGE MEMORY TABLESPACE ts", []),
         ("FROBNICATION=1, SECONDARY_ENGINE=x, AUTOEXTEND_SIZE = 4M", []),
         ("ALTER a SET DEFAULT (uuid()), ALTER INDEX i INVISIBLE, ALTER b SET INVISIBLE", []),
         ("ADD INDEX f ((lower(a))), ADD FULLTEXT (b) WITH PARSER ngram, ADD VECTOR INDEX (v)", []),
