@@ -2,7 +2,7 @@
 
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
-from dms_pipeline.local_dms.engine.type_mapping.numbers import INTEGER_BITS
+from dms_pipeline.local_dms.engine.type_mapping.numbers import INTEGER_BITS, SHORT_YEAR
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
 _STRINGS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
@@ -67,6 +67,9 @@ def _keeps(before: Column, after: Column) -> bool:
     if after.fraction_digits < before.fraction_digits or "(" in _precise(after):
         # Servers and modes differ in whether they round.
         return False
+    if SHORT_YEAR in (before.column_type, after.column_type):
+        # It gives a number without the century, and 2000 becomes 0.
+        return before.column_type == after.column_type
     if other in ("enum", "set"):
         # Labels of a text would be found by the collation, so that 'A' may become 'a'.
         labels = parse_labels(after.column_type)

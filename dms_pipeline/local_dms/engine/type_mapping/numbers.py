@@ -13,6 +13,8 @@ _BIGINT_MAX = 2**63 - 1
 _FLOAT = struct.Struct("<f")
 # Prints all digits of the stored value; adding zero instead would lose the sign of -0.
 _EXACT = "({} * 1e0)"
+SHORT_YEAR = "year(2)"
+_CENTURY = "(1970 + MOD({} + 30, 100))"
 
 
 def map_integer(column: Column) -> Conversion:
@@ -48,7 +50,9 @@ def _fitting_bigint(value: bytes) -> bytes:
 
 
 def map_year(column: Column) -> Conversion:
-    return Conversion("integer", "smallint", lambda value: b"%d" % int(value), _integer)
+    """MariaDB's YEAR(2) is printed without its century, from 1970 to 2069, and logged with it."""
+    select = _CENTURY if column.column_type == SHORT_YEAR else "{}"
+    return Conversion("integer", "smallint", lambda value: b"%d" % int(value), _integer, select)
 
 
 def map_decimal(column: Column) -> Conversion:
