@@ -93,3 +93,17 @@ def test_changes_of_a_table_missing_on_the_target_are_refused(mysql, postgres, s
     assert f'relation "{source.schema}.t" does not exist' in failure(run)
     suspending = catch_up(mysql, postgres, source, first.checkpoint)
     assert suspending.counters("t")["TableState"] == "Table error"
+
+
+def test_table_that_the_source_cannot_open_keeps_no_other_from_being_loaded(
+    mysql, postgres, source
+):
+    source.run(f"CREATE TABLE {source.schema}.broken (a int PRIMARY KEY)")
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
+    source.run(f"INSERT INTO {source.schema}.t VALUES (1)")
+    source.run(f"ALTER TABLE {source.schema}.broken DISCARD TABLESPACE")
+    run = load(mysql, postgres, source)
+    assert run.counters("t")["FullLoadRows"] == 1
+    assert run.counters("broken")["TableState"] == "Table error"
+    said = f"full load of table {source.schema}.broken: the source cannot read it: (1814)"
+    assert said in "".join(run.log)

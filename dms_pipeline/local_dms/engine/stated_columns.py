@@ -136,10 +136,8 @@ def _number(keyword: str, sizes: list[int], attributes: list[str]) -> Column | N
 
 def _other(keyword: str, sizes: list[int]) -> Column | None:
     kind = keyword.lower()
-    if keyword == "DATE":
-        return Column("", kind, kind)
-    if keyword == "YEAR":
-        return Column("", kind, f"year({sizes[0]})" if sizes else kind)
+    if keyword in ("DATE", "YEAR"):
+        return Column("", kind, f"{kind}({sizes[0]})" if sizes else kind)
     if keyword in _MOMENTS:
         digits = sizes[0] if sizes else 0
         return Column("", kind, kind + (f"({digits})" if digits else ""), fraction_digits=digits)
