@@ -1,5 +1,8 @@
 """What the engine says when it cannot go on: one message that names the object, never a secret."""
 
+import pytest
+
+from dms_pipeline_tests.e2e.case_runs import source_end, wait_until_applied
 from dms_pipeline_tests.engine_driver import (
     STOP_ON_ERRORS,
     EngineRun,
@@ -107,3 +110,21 @@ def test_table_that_the_source_cannot_open_keeps_no_other_from_being_loaded(
     assert run.counters("broken")["TableState"] == "Table error"
     said = f"full load of table {source.schema}.broken: the source cannot read it: (1814)"
     assert said in "".join(run.log)
+
+
+def test_system_versioned_table_that_is_created_is_suspended_alone(mysql, postgres, source):
+    if not mysql.program.is_mariadb:
+        pytest.skip("MySQL has no such tables")
+    source.run(f"CREATE TABLE {source.schema}.t (a int PRIMARY KEY)")
+    run = capture(mysql, postgres, source, load(mysql, postgres, source).checkpoint)
+    run.wait_for("running")
+    wait_until_applied(run, source_end(mysql.dsn))
+    source.run(f"CREATE TABLE {source.schema}.v (a int PRIMARY KEY) WITH SYSTEM VERSIONING")
+    source.run(f"INSERT INTO {source.schema}.v VALUES (1)")
+    source.run(f"INSERT INTO {source.schema}.t VALUES (1)")
+    wait_until_applied(run, source_end(mysql.dsn))
+    run.stop()
+    run.wait()
+    assert run.counters("t")["AppliedInserts"] == 1
+    assert run.counters("v")["TableState"] == "Table error"
+    assert f"table {source.schema}.v is system-versioned" in "".join(run.log)

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
+from moto.core.model_instances import model_data
 
 from dms_pipeline_tests.wsgi_bridge import client, local_aws
 
@@ -163,3 +164,16 @@ def test_tables_of_two_regions_are_kept_apart(tmp_path):
             create_table(dynamodb)
             dynamodb.put_item(TableName="checkpoints", Item=item(region))
     assert list(after_restart(tmp_path)) == ["us-east-1"]
+
+
+def test_endpoint_keeps_nothing_of_what_moto_made_for_a_call(tmp_path):
+    with local_aws(tmp_path) as app:
+        dynamodb = client(app, "dynamodb")
+        create_table(dynamodb)
+        for version in ("1", "2"):
+            put = {"Put": {"TableName": "checkpoints", "Item": item(version)}}
+            dynamodb.transact_write_items(TransactItems=[put])
+        made: list[Any] = [model for models in model_data.values() for model in models.values()]
+        kept = [model.instances_tracked for model in made]
+    assert kept
+    assert not any(kept)

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from moto.core.model_instances import reset_model_data
 from werkzeug.datastructures import Headers
 from werkzeug.test import EnvironBuilder, run_wsgi_app
 
@@ -58,9 +59,12 @@ def _credential_scope(environ: "WSGIEnvironment") -> list[str] | None:
 
 
 def forward(app: "WSGIApplication", environ: "WSGIEnvironment") -> Reply:
-    """Let `app` answer the request, and wait for the whole answer."""
+    """Let moto's `app` answer the request, and wait for the whole answer."""
     chunks: Iterable[bytes]
     chunks, status, headers = run_wsgi_app(app, environ, buffered=True)
+    # For its dashboard moto keeps every object that it ever makes, with each transaction a copy of
+    # the whole table.
+    reset_model_data()
     return Reply(status, headers, b"".join(chunks))
 
 

@@ -49,7 +49,7 @@ class SourceTable:
     ``unique_keys`` are the other indexes that tell every row from every other: unique, over whole
     columns that are all NOT NULL; the shortest first. ``hidden_columns`` is how many columns the
     rows in the log may have behind those that can be seen. ``charset`` is the default for columns
-    of text, if it is known.
+    of text, if it is known. ``is_system_versioned`` tables of MariaDB keep their former rows.
     """
 
     table_id: TableId
@@ -59,6 +59,7 @@ class SourceTable:
     unique_keys: tuple[tuple[str, ...], ...] = ()
     hidden_columns: int = 0
     charset: str | None = None
+    is_system_versioned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

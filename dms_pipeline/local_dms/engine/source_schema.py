@@ -7,7 +7,6 @@ from typing import Any
 from pymysql.connections import Connection
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.source_labels import with_true_labels
 from dms_pipeline.local_dms.engine.stated_columns import charset_of_collation
@@ -57,22 +56,15 @@ def list_tables(connection: "Connection[Any]") -> dict[TableId, int]:
 def read_tables(
     connection: "Connection[Any]", tables: dict[TableId, int]
 ) -> dict[TableId, SourceTable]:
-    """The definitions of these tables; one that is gone is not in the answer.
-
-    Raises:
-        SourceError: one of them is system-versioned.
-    """
+    """The definitions of these tables; one that is gone is not in the answer."""
     schemas = tuple({table.schema for table in tables})
     if not schemas:
         return {}
-    charsets = {}
+    charsets, versioned = {}, set()
     for schema, name, kind, collation in _query(connection, _KINDS, (schemas,)):
         charsets[TableId(schema, name)] = charset_of_collation(collation) if collation else None
-        if kind == "SYSTEM VERSIONED" and TableId(schema, name) in tables:
-            raise SourceError(
-                f"table {schema}.{name} is system-versioned; AWS DMS does not support such tables,"
-                " leave it out with an exclude rule"
-            )
+        if kind == "SYSTEM VERSIONED":
+            versioned.add(TableId(schema, name))
     _query(connection, _SHOW_GENERATED_KEYS, ())
     columns: dict[TableId, list[Column]] = {}
     computations: dict[TableId, dict[str, Computation]] = {}
@@ -96,7 +88,14 @@ def read_tables(
             false = {column.name for column in true if column.is_falsely_logged}
             unique = tuple(index for index in unique if false.isdisjoint(index))
             found[table] = SourceTable(
-                table, true, primary, estimate, unique, hashes[table], charsets.get(table)
+                table_id=table,
+                columns=true,
+                primary_key=primary,
+                estimated_rows=estimate,
+                unique_keys=unique,
+                hidden_columns=hashes[table],
+                charset=charsets.get(table),
+                is_system_versioned=table in versioned,
             )
     return found
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-from dms_pipeline.errors import ConfigError
+from dms_pipeline.errors import ConfigError, SourceError
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.losses import TRUNCATED, ZERO_DATE, Losses
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
@@ -43,8 +43,13 @@ def plan_table(
 
     Raises:
         ConfigError: the rules contradict the table, or each other.
-        SourceError: a column's type is not converted.
+        SourceError: the table is of a kind, or a column of a type, that is not replicated.
     """
+    if source.is_system_versioned:
+        raise SourceError(
+            f"table {source.table_id} is system-versioned; AWS DMS does not support such tables,"
+            " leave it out with an exclude rule"
+        )
     return _Planner(source, rules, lobs).plan(target_schema)
 
 
