@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import boto3
@@ -20,13 +21,20 @@ import yaml
 from botocore.config import Config
 
 import dms_pipeline
+import dms_pipeline.cli
 from dms_pipeline.cli import students
+from dms_pipeline_tests.e2e.warm_process import start_warm
 
-COMMAND = (sys.executable, "-m", "dms_pipeline.cli")
 NAME = "dms-pipeline-studentdb"
 PATIENCE_S = 180.0
 _PIPELINES = Path(dms_pipeline.__file__).parent / "pipelines"
 _ROOT = str(Path(dms_pipeline.__file__).parents[1])
+
+
+def command_line(*arguments: str) -> None:
+    """The program `dms-pipeline`."""
+    sys.argv = ["dms-pipeline", *arguments]
+    dms_pipeline.cli.main()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +60,27 @@ class LocalRun:
 
     def command(self, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
         """Runs `dms-pipeline` with these arguments to its end."""
-        return subprocess.run(
-            [*COMMAND, *arguments],
-            env=self.environment(**changes),
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=PATIENCE_S,
-        )
+        with TemporaryDirectory() as folder:
+            output, errors = (Path(folder, name) for name in ("stdout", "stderr"))
+            process = start_warm(
+                command_line,
+                *arguments,
+                environment=self.environment(**changes),
+                output=output,
+                errors=errors,
+            )
+            process.join(PATIENCE_S)
+            if process.exitcode is None:
+                process.kill()
+                process.join()
+            return subprocess.CompletedProcess(
+                arguments, process.exitcode or 0, output.read_text(), errors.read_text()
+            )
 
     def begin(self, *arguments: str, **changes: str) -> "subprocess.Popen[str]":
+        """Starts `dms-pipeline` as a user does."""
         return subprocess.Popen(
-            [*COMMAND, *arguments],
+            [sys.executable, "-m", "dms_pipeline.cli", *arguments],
             env=self.environment(**changes),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
