@@ -60,7 +60,7 @@ test: setup
 	  --no-loadscope-reorder
 
 soak: setup
-	@.venv/bin/python -m pytest -m soak
+	@.venv/bin/python -m pytest -m soak --numprocesses 2
 
 check: setup
 	@.venv/bin/ruff check .

@@ -126,7 +126,8 @@ def _dies_and_another_is_launched(workers: Workers, number: int, *, dies_after: 
         said = workers.output.read_text()
         assert owner in said, where
         assert f"`dms-pipeline cleanup {pipeline.name}`" in said, where
-        assert pipeline.left_in_dms() == left, where
+        # What was being deleted may be gone by now.
+        assert set(pipeline.left_in_dms()) <= set(left), where
         assert workers.work(pipeline.cleanup) == 0, where
         assert pipeline.left_in_dms() == [], where
         assert workers.work(pipeline.incremental) == 0, where
