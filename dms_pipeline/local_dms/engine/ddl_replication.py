@@ -120,7 +120,8 @@ class DdlReplication:
             DmsPipelineError: it has a type or key that cannot be applied.
         """
         if ddl.kind == "create":
-            known = created(table, ddl.created)
+            charset = self._history.charset_at(table, event.position)
+            known = created(table, ddl.created, charset)
         else:
             before = self._catalogue.past(table)
             known = None if before is None else carried_on(before, ddl.clauses)

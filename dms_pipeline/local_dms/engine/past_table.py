@@ -90,7 +90,7 @@ def walked_back(
         unique = ()
     unique = tuple(index for index in unique if "" not in index)
     # What the default was before a statement that sets it is not said.
-    charset = None if any(map(_sets_charset, later)) else today.charset
+    charset = None if any(map(sets_charset, later)) else today.charset
     source = replace(
         today, columns=tuple(columns), primary_key=key, unique_keys=unique, charset=charset
     )
@@ -105,7 +105,7 @@ def carried_on(before: PastTable, clauses: Clauses) -> PastTable:
     """
     unknown, columns = set(), []
     charset = before.source.charset
-    if _sets_charset(clauses):
+    if sets_charset(clauses):
         charset = next(c.charset for c in clauses if isinstance(c, _CHARSET_CLAUSES))
     for name in column_layout.after(before.layout, clauses):
         definition = _definition_behind(before, name, clauses, charset)
@@ -122,9 +122,12 @@ def carried_on(before: PastTable, clauses: Clauses) -> PastTable:
     return PastTable(source, frozenset(unknown))
 
 
-def created(table: TableId, clauses: Clauses) -> PastTable | None:
-    """The table behind its CREATE TABLE; None if the statement lists no columns."""
-    before = PastTable(SourceTable(table, (), ()))
+def created(table: TableId, clauses: Clauses, charset: str | None = None) -> PastTable | None:
+    """The table behind its CREATE TABLE; None if the statement lists no columns.
+
+    ``charset`` is the table's default, if that is known, where the statement does not give one.
+    """
+    before = PastTable(SourceTable(table, (), (), charset=charset))
     return carried_on(before, clauses) if clauses else None
 
 
@@ -160,7 +163,8 @@ def _defines(clause: AlterClause, name: str) -> TypeGuard[ColumnAdded | ColumnCh
     return isinstance(clause, ColumnChanged) and column_layout.same_name(clause.new, name)
 
 
-def _sets_charset(clauses: Clauses) -> bool:
+def sets_charset(clauses: Clauses) -> bool:
+    """Whether a statement gives the table another default."""
     return any(isinstance(clause, _CHARSET_CLAUSES) for clause in clauses)
 
 

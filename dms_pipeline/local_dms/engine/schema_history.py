@@ -26,7 +26,13 @@ from dms_pipeline.local_dms.engine import column_layout
 from dms_pipeline.local_dms.engine.column_layout import Layout, UnknownLayoutError
 from dms_pipeline.local_dms.engine.ddl import DdlStatement, logged_ddl, renamed_to
 from dms_pipeline.local_dms.engine.model import SourceTable
-from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable, completed, walked_back
+from dms_pipeline.local_dms.engine.past_table import (
+    Clauses,
+    PastTable,
+    completed,
+    sets_charset,
+    walked_back,
+)
 from dms_pipeline.local_dms.engine.source_names import quoted_table
 from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
@@ -139,6 +145,16 @@ class SchemaHistory:
         clauses = [logged.ddl.clauses for logged in later]
         walked = walked_back(definition, layout, clauses, behind=behind)
         return walked if known is None else completed(walked, known)
+
+    def charset_at(self, table: TableId, position: BinlogPosition) -> str | None:
+        """The table's default character set behind ``position``, if it has kept it until today."""
+        today = self._today[table]
+        later = self._between(table, position, today.position)
+        if today.definition is None or any(
+            _ends_identity(logged, table) or sets_charset(logged.ddl.clauses) for logged in later
+        ):
+            return None
+        return today.definition.charset
 
     @staticmethod
     def _exactly_back(today: SourceTable, later: list[LoggedDdl]) -> Layout:

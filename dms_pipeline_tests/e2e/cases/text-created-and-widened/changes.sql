@@ -1,0 +1,5 @@
+INSERT INTO t VALUES (2, 'é');
+CREATE TABLE u (k int PRIMARY KEY, v text);
+INSERT INTO u VALUES (1, 'é'), (2, NULL);
+ALTER TABLE u MODIFY v mediumtext;
+INSERT INTO u VALUES (3, 'ü');

@@ -1,0 +1,2 @@
+CREATE TABLE t (k int PRIMARY KEY, v text);
+INSERT INTO t VALUES (1, 'é');
