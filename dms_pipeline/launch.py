@@ -4,8 +4,10 @@ No daemon takes part, so the mail of a failure, which the failure sensor sends f
 launches, is sent here.
 """
 
+import fcntl
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,15 +77,24 @@ def run_cleanup(deployment: Deployment, pipeline: str, *, say: Callable[[str], N
     return _run(deployment, pipeline, cleanup_job_name(pipeline), config={}, say=say)
 
 
-def prepare_dagster_home(home: Path) -> Path:
-    """Dagster's own folder; it uses our dagster.yaml unless it has one of its own."""
+@contextmanager
+def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
+    """Dagster's own records in ``home``, made if there are none.
+
+    Uses our dagster.yaml unless the folder has one of its own.
+    """
     home.mkdir(parents=True, exist_ok=True)
-    link = home / "dagster.yaml"
-    if not link.exists() and _DAGSTER_YAML.is_file():
-        # There may be a link to where the project was before it was moved.
-        link.unlink(missing_ok=True)
-        link.symlink_to(_DAGSTER_YAML)
-    return home
+    # Two processes that make Dagster's SQLite files at once leave them broken for good.
+    with (home / "opening.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        link = home / "dagster.yaml"
+        if not link.exists() and _DAGSTER_YAML.is_file():
+            # There may be a link to where the project was before it was moved.
+            link.unlink(missing_ok=True)
+            link.symlink_to(_DAGSTER_YAML)
+        instance = dg.DagsterInstance.from_config(str(home))
+    with instance:
+        yield instance
 
 
 def _run(
@@ -105,8 +116,7 @@ def _run(
     )
     # First of all: a local stack that was never started has no folder to keep the run in.
     deployment.aws.access()
-    home = prepare_dagster_home(deployment.dagster_home)
-    with dg.DagsterInstance.from_config(str(home)) as instance:
+    with dagster_instance(deployment.dagster_home) as instance:
         result = definitions.resolve_job_def(job).execute_in_process(
             run_config={**config, "loggers": {"progress": {}}},
             instance=instance,

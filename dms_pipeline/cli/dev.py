@@ -19,7 +19,7 @@ from dms_pipeline.cli.output import say
 from dms_pipeline.cli.stack import local_deployment, running_stack
 from dms_pipeline.deployments import Deployment
 from dms_pipeline.errors import StackError
-from dms_pipeline.launch import prepare_dagster_home
+from dms_pipeline.launch import dagster_instance
 
 _READY_TIMEOUT_S = 120
 _STOP_TIMEOUT_S = 20
@@ -49,8 +49,9 @@ def dev(port: int) -> None:
 def _dagster(here: Deployment, port: int) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
     port = _free_port(port)
     url = f"http://127.0.0.1:{port}"
-    home = prepare_dagster_home(here.dagster_home)
     say("starting Dagster")
+    with dagster_instance(here.dagster_home):
+        pass  # From here on every part of `dagster dev` finds its files made.
     # A session of its own: Ctrl-C reaches only us, and we stop the parts in the right order.
     # Its informational lines, two every half minute, would bury the address.
     options = ["-h", "127.0.0.1", "-p", str(port), "--log-level", "warning", *_workspace()]
@@ -58,7 +59,7 @@ def _dagster(here: Deployment, port: int) -> Iterator[tuple["subprocess.Popen[by
         [sys.executable, "-m", "dagster", "dev", *options],
         env={
             **os.environ,
-            "DAGSTER_HOME": str(home),
+            "DAGSTER_HOME": str(here.dagster_home),
             "DMS_LOCAL_HOME": str(here.local_home),
             "DMS_PIPELINES_DIR": str(here.pipelines),
             "DMS_PIPELINE_DAGSTER_URL": here.dagster_url or url,

@@ -8,7 +8,7 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dms_pipeline.launch import prepare_dagster_home
+from dms_pipeline.launch import dagster_instance
 from dms_pipeline_tests.e2e.deadly_proxy import DeadlyProxy, deadly_proxy
 from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline
 from dms_pipeline_tests.e2e.local_run import PATIENCE_S, LocalRun, copied_pipelines
@@ -80,8 +80,9 @@ def workers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workers]:
         run.succeed("local", "up")
         pipeline.create_table()
         run.succeed("run", _NAME, "full-load")
-        with deadly_proxy(run.addresses["endpoint_url"]) as proxy:
-            yield Workers(pipeline, proxy, prepare_dagster_home(folder / "dagster"))
+        dagster_home = folder / "dagster"
+        with deadly_proxy(run.addresses["endpoint_url"]) as proxy, dagster_instance(dagster_home):
+            yield Workers(pipeline, proxy, dagster_home)
     finally:
         run.command("local", "down")
         run.kill_everything()

@@ -1,0 +1,27 @@
+"""What commands share that run at once."""
+
+import time
+from pathlib import Path
+
+from dms_pipeline.launch import dagster_instance
+from dms_pipeline_tests.e2e.warm_process import start_warm
+
+_COMMANDS = 8
+
+
+def _open_together(home: str, moment: str) -> None:
+    time.sleep(max(0.0, float(moment) - time.time()))
+    with dagster_instance(Path(home)) as instance:
+        assert instance.get_runs() == []
+
+
+def test_first_commands_may_come_at_once(tmp_path: Path) -> None:
+    output = tmp_path / "output"
+    moment = str(time.time() + 1)
+    processes = [
+        start_warm(_open_together, str(tmp_path / "home"), moment, environment={}, output=output)
+        for _ in range(_COMMANDS)
+    ]
+    for process in processes:
+        process.join()
+    assert [process.exitcode for process in processes] == [0] * _COMMANDS, output.read_text()
