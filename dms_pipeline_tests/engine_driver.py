@@ -2,16 +2,20 @@
 
 import contextlib
 import json
-import subprocess
-import sys
+import os
 import threading
 import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import IO, Any
 from urllib.parse import unquote, urlsplit
 
 import psycopg
 import pymysql
+
+from dms_pipeline.local_dms.engine.__main__ import main
+from dms_pipeline_tests.warm_process import start_warm
+
+_POLL_S = 0.02
 
 
 def source_spec(dsn: str) -> dict[str, Any]:
@@ -63,6 +67,12 @@ STOP_ON_ERRORS = {
 }
 
 
+def _pipe() -> tuple[IO[str], IO[str]]:
+    """Its reading and its writing end."""
+    reading, writing = os.pipe()
+    return open(reading), open(writing, "w")
+
+
 class EngineRun:
     """One engine process; its messages are collected as they come."""
 
@@ -84,16 +94,15 @@ class EngineRun:
             **spec,
         }
         self.messages: list[dict[str, Any]] = []
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "dms_pipeline.local_dms.engine"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
+        task, messages, log = _pipe(), _pipe(), _pipe()
+        self.process = start_warm(
+            main, commands=task[0], output=messages[1], errors=log[1], daemon=True
         )
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(self.spec) + "\n")
-        self.process.stdin.flush()
+        for own in (task[0], messages[1], log[1]):
+            own.close()
+        self._commands, self._streams = task[1], (messages[0], log[0])
+        self._commands.write(json.dumps(self.spec) + "\n")
+        self._commands.flush()
         self.log: list[str] = []
         self._threads = [
             threading.Thread(target=self._read_messages, daemon=True),
@@ -103,24 +112,28 @@ class EngineRun:
             thread.start()
 
     def _read_messages(self) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
+        for line in self._streams[0]:
             self.messages.append(json.loads(line))
 
     def _read_log(self) -> None:
-        assert self.process.stderr is not None
-        self.log.extend(self.process.stderr)
+        self.log.extend(self._streams[1])
+
+    @property
+    def is_over(self) -> bool:
+        return not self.process.is_alive()
 
     def stop(self) -> None:
-        assert self.process.stdin is not None
         # A process that has ended by itself takes nothing; `wait` tells how it ended.
         with contextlib.suppress(BrokenPipeError):
-            self.process.stdin.write('{"stop": true}\n')
-            self.process.stdin.flush()
+            self._commands.write('{"stop": true}\n')
+            self._commands.flush()
 
     def close_input(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
+        self._commands.close()
+
+    def signal(self, number: int) -> None:
+        assert self.process.pid is not None
+        os.kill(self.process.pid, number)
 
     def kill(self) -> None:
         self.process.kill()
@@ -129,7 +142,7 @@ class EngineRun:
     def wait(self, timeout_s: float = 60) -> dict[str, Any]:
         """The last message, after the process has ended."""
         self._finish(timeout_s)
-        assert self.process.returncode == 0, "".join(self.log)
+        assert self.process.exitcode == 0, "".join(self.log)
         return self.messages[-1]
 
     def wait_for(self, kind: str, timeout_s: float = 30) -> dict[str, Any]:
@@ -138,32 +151,28 @@ class EngineRun:
             for message in self.messages:
                 if message["type"] == kind:
                     return message
-            assert self.process.poll() is None, "".join(self.log)
-            time.sleep(0.01)
+            assert not self.is_over, "".join(self.log)
+            time.sleep(_POLL_S)
         raise AssertionError(f"no {kind} message within {timeout_s} s")
 
     def wait_for_log(self, words: str, timeout_s: float = 30) -> None:
         deadline = time.monotonic() + timeout_s
         while not any(words in line for line in self.log):
-            assert self.process.poll() is None, "".join(self.log)
+            assert not self.is_over, "".join(self.log)
             assert time.monotonic() < deadline, "".join(self.log)
-            time.sleep(0.01)
+            time.sleep(_POLL_S)
 
     def _finish(self, timeout_s: float) -> None:
-        try:
-            self.process.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            raise AssertionError(f"not over within {timeout_s} s\n{''.join(self.log)}") from None
-        finally:
-            if self.process.poll() is None:
-                self.process.kill()
-                self.process.wait()
-            for thread in self._threads:
-                thread.join(10)
-            for stream in (self.process.stdin, self.process.stdout, self.process.stderr):
-                if stream is not None:
-                    with contextlib.suppress(BrokenPipeError):
-                        stream.close()
+        self.process.join(timeout_s)
+        if overdue := not self.is_over:
+            self.process.kill()
+            self.process.join()
+        for thread in self._threads:
+            thread.join(10)
+        for stream in (self._commands, *self._streams):
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+        assert not overdue, f"not over within {timeout_s} s\n{''.join(self.log)}"
 
     @property
     def checkpoint(self) -> str | None:

@@ -91,7 +91,7 @@ def _capture(
         # It would hold the target against every run to come.
         run.kill()
         raise
-    if run.process.poll() is None:
+    if not run.is_over:
         run.stop()
     run.wait(60)
     return run
@@ -157,7 +157,7 @@ def source_end(dsn: str) -> BinlogPosition:
 def wait_until_applied(run: EngineRun, end: BinlogPosition) -> None:
     """Until the checkpoint is at ``end`` or the process has ended."""
     checkpoint, moved_at = run.checkpoint, time.monotonic()
-    while run.process.poll() is None:
+    while not run.is_over:
         if run.checkpoint != checkpoint:
             checkpoint, moved_at = run.checkpoint, time.monotonic()
         if checkpoint and parse_checkpoint(checkpoint) >= end:

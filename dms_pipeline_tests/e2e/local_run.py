@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryFile
 from typing import Any
 
 import boto3
@@ -23,7 +23,7 @@ from botocore.config import Config
 import dms_pipeline
 import dms_pipeline.cli
 from dms_pipeline.cli import students
-from dms_pipeline_tests.e2e.warm_process import start_warm
+from dms_pipeline_tests.warm_process import start_warm
 
 NAME = "dms-pipeline-studentdb"
 PATIENCE_S = 180.0
@@ -60,8 +60,7 @@ class LocalRun:
 
     def command(self, *arguments: str, **changes: str) -> "subprocess.CompletedProcess[str]":
         """Runs `dms-pipeline` with these arguments to its end."""
-        with TemporaryDirectory() as folder:
-            output, errors = (Path(folder, name) for name in ("stdout", "stderr"))
+        with TemporaryFile("w+") as output, TemporaryFile("w+") as errors:
             process = start_warm(
                 command_line,
                 *arguments,
@@ -73,8 +72,10 @@ class LocalRun:
             if process.exitcode is None:
                 process.kill()
                 process.join()
+            output.seek(0)
+            errors.seek(0)
             return subprocess.CompletedProcess(
-                arguments, process.exitcode or 0, output.read_text(), errors.read_text()
+                arguments, process.exitcode or 0, output.read(), errors.read()
             )
 
     def begin(self, *arguments: str, **changes: str) -> "subprocess.Popen[str]":

@@ -13,7 +13,7 @@ from dms_pipeline_tests.e2e.deadly_proxy import DeadlyProxy, deadly_proxy
 from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline
 from dms_pipeline_tests.e2e.local_run import PATIENCE_S, LocalRun, copied_pipelines
 from dms_pipeline_tests.e2e.run_worker import execute
-from dms_pipeline_tests.e2e.warm_process import start_warm
+from dms_pipeline_tests.warm_process import start_warm
 
 _NAME = "deadly"
 # Each load has more AWS calls than this; how many depends on how often it looks.
@@ -45,8 +45,8 @@ class Workers:
 
     def work(self, job: str, died: str = "") -> int:
         """The exit code of a worker; negative if it was killed."""
-        self.output.unlink(missing_ok=True)
-        worker = start_warm(execute, job, died, environment=self._environment(), output=self.output)
+        with self.output.open("w") as output:
+            worker = start_warm(execute, job, died, environment=self._environment(), output=output)
         assert worker.pid is not None
         self.proxy.victim = worker.pid
         worker.join(PATIENCE_S)

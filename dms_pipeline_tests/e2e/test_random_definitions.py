@@ -65,7 +65,7 @@ def _run(source_server: Any, target_dsn: str, *, seed: int, mode: str, tables: i
             run.wait_for("running")
             scripts.go_on(3)
         wait_until_applied(run, source_end(dsn))
-        if run.process.poll() is None:
+        if not run.is_over:
             run.stop()
         end = run.wait()
         assert end["type"] == "stopped", (end, run.log)

@@ -54,14 +54,14 @@ def _run(source_dsn: str, target_dsn: str, *, kills: int, seed: int) -> None:
             run = EngineRun(source_dsn, target_dsn, position=checkpoint, resume=True, **task)
             run.wait_for("running")
             time.sleep(chance.uniform(0.0, 0.6))
-            assert run.process.poll() is None, (run.messages[-1], run.log)
+            assert not run.is_over, (run.messages[-1], run.log)
             run.kill()
             checkpoint = run.checkpoint or checkpoint
     finally:
         writer.finish()
     last = EngineRun(source_dsn, target_dsn, position=checkpoint, resume=True, **task)
     wait_until_applied(last, source_end(source_dsn))
-    if last.process.poll() is None:
+    if not last.is_over:
         last.stop()
     assert last.wait()["type"] == "stopped", (last.messages[-1], last.log)
     tables = source_tables(source_dsn, schema)

@@ -65,7 +65,7 @@ def interrupt(source: Source, postgres, how: Callable[[EngineRun], None]) -> Eng
             assert time.monotonic() < deadline, run.log
             time.sleep(0.02)
         how(run)
-    run.process.wait(60)
+    run.process.join(60)
     postgres.start()
     assert target_rows(postgres.dsn, CONTENT) == loaded
     assert run.checkpoint is None

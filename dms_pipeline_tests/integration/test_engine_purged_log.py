@@ -70,12 +70,12 @@ def test_log_that_is_purged_before_and_in_the_middle_of_a_run_is_named(
     # The reader is gone for a moment in which the files go that it had not read.
     source_server.process.stop(signal.SIGKILL, timeout_s=60)
     run.wait_for_log("attempt 1 of 9")
-    run.process.send_signal(signal.SIGSTOP)
+    run.signal(signal.SIGSTOP)
     source_server.start()
     source.reconnect()
     source.run(f"INSERT INTO {SCHEMA}.t VALUES (2)")
     purge_all(source)
-    run.process.send_signal(signal.SIGCONT)
+    run.signal(signal.SIGCONT)
     assert_names_the_file(run, far_behind)
     assert_names_the_file(start(source, postgres, far_behind), far_behind)
     assert target_rows(postgres.dsn, KEYS) == [(1,)]

@@ -82,7 +82,7 @@ class Task:
 
     def assert_equal(self, run: EngineRun) -> None:
         wait_until_applied(run, source_end(self.source.dsn))
-        assert run.process.poll() is None, run.messages[-1]
+        assert not run.is_over, run.messages[-1]
         run.stop()
         assert run.wait()["reason"] == "NORMAL"
         tables = source_tables(self.source.dsn, SCHEMA)

@@ -2,11 +2,12 @@
 
 import time
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from dms_pipeline.launch import dagster_instance
-from dms_pipeline_tests.e2e.warm_process import start_warm
+from dms_pipeline_tests.warm_process import start_warm
 
-_COMMANDS = 8
+_COMMANDS = 4
 
 
 def _open_together(home: str, moment: str) -> None:
@@ -16,12 +17,13 @@ def _open_together(home: str, moment: str) -> None:
 
 
 def test_first_commands_may_come_at_once(tmp_path: Path) -> None:
-    output = tmp_path / "output"
-    moment = str(time.time() + 1)
-    processes = [
-        start_warm(_open_together, str(tmp_path / "home"), moment, environment={}, output=output)
-        for _ in range(_COMMANDS)
-    ]
-    for process in processes:
-        process.join()
-    assert [process.exitcode for process in processes] == [0] * _COMMANDS, output.read_text()
+    home, moment = str(tmp_path / "home"), str(time.time() + 1)
+    with TemporaryFile("w+") as output:
+        processes = [
+            start_warm(_open_together, home, moment, environment={}, output=output)
+            for _ in range(_COMMANDS)
+        ]
+        for process in processes:
+            process.join()
+        output.seek(0)
+        assert [process.exitcode for process in processes] == [0] * _COMMANDS, output.read()
