@@ -36,7 +36,7 @@ def target_spec(dsn: str) -> dict[str, Any]:
 def connect_source(dsn: str, **options: Any) -> Any:
     spec = source_spec(dsn)
     spec.pop("engine")
-    return pymysql.connect(**spec, autocommit=True, charset="utf8mb4", **options)
+    return pymysql.connect(**spec, autocommit=True, charset="utf8mb4", ssl_disabled=True, **options)
 
 
 def include(schema: str, table: str = "%") -> dict[str, Any]:

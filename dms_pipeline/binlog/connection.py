@@ -1,7 +1,9 @@
 """How the binary log and the tables of one MySQL or MariaDB server are reached."""
 
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import pymysql
@@ -42,6 +44,27 @@ _BUSY: Mapping[int, str] = {
 _PASSING = (pymysql.OperationalError, pymysql.InterfaceError, OSError)
 
 
+class _SourceConnection(Connection):
+    """Encrypted where the server can be, as PyMySQL does by itself.
+
+    PyMySQL reads all certificates of the system for each connection, which takes longer than the
+    rest of it, and then verifies nothing by them.
+    """
+
+    def _create_ssl_ctx(self, options: Any) -> ssl.SSLContext:
+        context = super()._create_ssl_ctx(options or _unverified())  # type: ignore[misc]
+        assert isinstance(context, ssl.SSLContext)
+        return context
+
+
+@cache
+def _unverified() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    return context
+
+
 @dataclass(frozen=True, slots=True)
 class ConnectionSettings:
     """Address and account of a source server; ``engine`` is only the word used in messages."""
@@ -65,7 +88,7 @@ class ConnectionSettings:
             **options,
         }
         try:
-            return pymysql.connect(
+            return _SourceConnection(
                 host=self.host,
                 port=self.port,
                 user=self.user,

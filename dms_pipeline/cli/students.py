@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 import pymysql
 from pymysql.connections import Connection
 
+from dms_pipeline.binlog.connection import ConnectionSettings
 from dms_pipeline.errors import SourceError
 
 SCHEMA, TABLE = "studentdb", "student_details"
@@ -49,17 +50,14 @@ def connect(dsn: str) -> Iterator["Connection[Any]"]:
     parts = urlsplit(dsn)
     where = f"{parts.hostname}:{parts.port}"
     try:
-        connection = pymysql.connect(
+        connection = ConnectionSettings(
             host=parts.hostname or "127.0.0.1",
             port=parts.port or 3306,
             user=unquote(parts.username or ""),
             password=unquote(parts.password or ""),
-            autocommit=True,
-        )
-    except pymysql.MySQLError as error:
-        raise SourceError(
-            f"the source at {where} does not answer: {error}. Start it with `dms-pipeline local up`"
-        ) from error
+        ).connect()
+    except SourceError as error:
+        raise SourceError(f"{error}. Start it with `dms-pipeline local up`") from error
     try:
         with connection:
             yield connection

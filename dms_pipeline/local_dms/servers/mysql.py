@@ -154,6 +154,7 @@ class MySQLServer(PrivateServer):
                 user=ADMIN_USER,
                 password=settings.admin_password,
                 connect_timeout=5,
+                ssl_disabled=True,
             ).close()
         except pymysql.err.OperationalError as error:
             self._judge(error)
