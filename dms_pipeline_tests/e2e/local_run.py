@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import Any
@@ -27,6 +27,7 @@ from dms_pipeline_tests.warm_process import start_warm
 
 NAME = "dms-pipeline-studentdb"
 PATIENCE_S = 180.0
+_POLL_S = 0.1
 _PIPELINES = Path(dms_pipeline.__file__).parent / "pipelines"
 _ROOT = str(Path(dms_pipeline.__file__).parents[1])
 
@@ -107,13 +108,7 @@ class LocalRun:
         return found
 
     def client(self, service: str) -> Any:
-        return boto3.session.Session(
-            region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any"
-        ).client(
-            service,  # type: ignore[call-overload]
-            endpoint_url=self.addresses["endpoint_url"],
-            config=Config(retries={"max_attempts": 1}),
-        )
+        return _client(service, self.addresses["endpoint_url"])
 
     def left_in_dms(self) -> list[str]:
         """What is billed: the instances and tasks there are."""
@@ -242,8 +237,20 @@ def wait_for(what: str, look: Callable[[], Any], *, timeout_s: float = PATIENCE_
     while not (found := look()):
         if time.monotonic() > deadline:
             raise AssertionError(f"waited {timeout_s:.0f} s in vain: {what}")
-        time.sleep(0.02)
+        time.sleep(_POLL_S)
     return found
+
+
+@cache
+def _client(service: str, endpoint_url: str) -> Any:
+    # Reading the service's model takes far longer than a call.
+    return boto3.session.Session(
+        region_name="us-east-1", aws_access_key_id="any", aws_secret_access_key="any"
+    ).client(
+        service,  # type: ignore[call-overload]
+        endpoint_url=endpoint_url,
+        config=Config(retries={"max_attempts": 1}),
+    )
 
 
 def _is_gone(process: psutil.Process) -> bool:

@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -66,8 +67,8 @@ def _loaded(dev: DagsterDev, *names: str) -> list[LoadedPipeline]:
     pipelines = [LoadedPipeline(dev.run, name) for name in names]
     for pipeline in pipelines:
         pipeline.create_table()
-    for run_id in [dev.ui.launch(pipeline.full) for pipeline in pipelines]:
-        dev.ui.succeeds(run_id)
+    with ThreadPoolExecutor() as side_by_side:
+        list(side_by_side.map(lambda name: dev.run.succeed("run", name, "full-load"), names))
     for pipeline in pipelines:
         assert pipeline.target_rows() == pipeline.source_rows()
         pipeline.insert(2)
