@@ -1,7 +1,8 @@
 """One of several pipelines of a home, each with a table of its own."""
 
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,10 +25,6 @@ class LoadedPipeline:
     @property
     def incremental(self) -> str:
         return f"{self.name}_incremental_load"
-
-    @property
-    def full(self) -> str:
-        return f"{self.name}_full_load"
 
     @property
     def cleanup(self) -> str:
@@ -102,3 +99,14 @@ class LoadedPipeline:
     @property
     def table(self) -> str:
         return f"{self.name}.{students.TABLE}"
+
+
+def load_full(pipelines: Iterable[LoadedPipeline]) -> None:
+    """Creates their tables and loads them, all at once."""
+
+    def load(pipeline: LoadedPipeline) -> None:
+        pipeline.create_table()
+        pipeline.run.succeed("run", pipeline.name, "full-load")
+
+    with ThreadPoolExecutor() as side_by_side:
+        list(side_by_side.map(load, pipelines))

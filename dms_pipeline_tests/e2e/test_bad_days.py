@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -19,7 +18,7 @@ import pytest
 import yaml
 
 from dms_pipeline_tests.e2e.dagster_dev import DagsterDev, Ui, dagster_dev
-from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline
+from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline, load_full
 from dms_pipeline_tests.e2e.local_run import LocalRun, copied_pipelines, wait_for
 
 _DAGSTER_YAML = Path(__file__).parents[2] / "dagster.yaml"
@@ -65,10 +64,7 @@ def _impatient_dagster(home: Path) -> None:
 def _loaded(dev: DagsterDev, *names: str) -> list[LoadedPipeline]:
     """These pipelines after their full load, which run side by side, and two inserts."""
     pipelines = [LoadedPipeline(dev.run, name) for name in names]
-    for pipeline in pipelines:
-        pipeline.create_table()
-    with ThreadPoolExecutor() as side_by_side:
-        list(side_by_side.map(lambda name: dev.run.succeed("run", name, "full-load"), names))
+    load_full(pipelines)
     for pipeline in pipelines:
         assert pipeline.target_rows() == pipeline.source_rows()
         pipeline.insert(2)
@@ -119,22 +115,39 @@ _EVERY_STRIKE: dict[str, tuple[Callable[[Ui, str], None], set[str], str]] = {
 
 
 def test_runs_that_are_struck_down_are_mailed_once_and_end_well_when_re_executed(dev: DagsterDev):
-    pipelines = {pipeline.name: pipeline for pipeline in _loaded(dev, *_STRUCK)}
+    pipelines = {
+        pipeline.name: pipeline for pipeline in _loaded(dev, "retried", "killed", "canceled")
+    }
     runs = _struck_down(dev.ui, pipelines)
     retry = _retried_by_dagster(dev.ui, pipelines.pop("retried"), runs.pop("retried"))
+    _are_mailed_once_and_end_well(dev.ui, pipelines, runs)
+    retry()
+
+
+@pytest.mark.soak
+def test_runs_that_end_early_otherwise_are_mailed_once_and_end_well_when_re_executed(
+    dev: DagsterDev,
+):
+    pipelines = {pipeline.name: pipeline for pipeline in _loaded(dev, "interrupted", "overdue")}
+    _are_mailed_once_and_end_well(dev.ui, pipelines, _struck_down(dev.ui, pipelines))
+
+
+def _are_mailed_once_and_end_well(
+    ui: Ui, pipelines: dict[str, LoadedPipeline], runs: dict[str, str]
+) -> None:
     for name, run_id in runs.items():
         _is_mailed(pipelines[name], run_id, _EVERY_STRIKE[name][2])
-    _next_run_names_the_leftovers(dev.ui, pipelines["killed"], runs["killed"])
+    name = next(iter(runs))
+    _next_run_names_the_leftovers(ui, pipelines[name], runs[name])
     again = {
-        name: dev.ui.relaunch(run_id, tags={"dagster/max_runtime": "600"})
+        name: ui.relaunch(run_id, tags={"dagster/max_runtime": "600"})
         for name, run_id in runs.items()
     }
     for name, run_id in again.items():
-        dev.ui.succeeds(run_id)
+        ui.succeeds(run_id)
         _ends_well(pipelines[name], runs[name])
         assert len(pipelines[name].failure_mails(runs[name])) == 1
         assert pipelines[name].failure_mails(run_id) == []
-    retry()
 
 
 def _struck_down(ui: Ui, pipelines: dict[str, LoadedPipeline]) -> dict[str, str]:
@@ -154,9 +167,9 @@ def _struck_down(ui: Ui, pipelines: dict[str, LoadedPipeline]) -> dict[str, str]
         return not waiting
 
     wait_for("the first rows of all", strike_those_in_the_middle)
-    for name, (_, statuses, _) in _EVERY_STRIKE.items():
-        assert ui.ended(runs[name]) in statuses, name
-        assert len(pipelines[name].checkpoints()) == 1
+    for name, pipeline in pipelines.items():
+        assert ui.ended(runs[name]) in _EVERY_STRIKE[name][1], name
+        assert len(pipeline.checkpoints()) == 1
     return runs
 
 
@@ -202,8 +215,11 @@ def _next_run_names_the_leftovers(ui: Ui, pipeline: LoadedPipeline, left_by: str
 def test_loads_launched_together_run_one_after_the_other(dev: DagsterDev):
     (pipeline,) = _loaded(dev, "queued")
     asset = [{"path": pipeline.asset}]
+    first = dev.ui.launch(pipeline.incremental)
+    # Dagster limits a pool from the first run that it takes from the queue on.
+    wait_for("the first load", lambda: dev.ui.run(first)["status"] == "STARTED")
     runs = [
-        dev.ui.launch(pipeline.incremental),
+        first,
         dev.ui.launch(pipeline.incremental),
         dev.ui.launch("__ASSET_JOB", assetSelection=asset, assetCheckSelection=[]),
     ]

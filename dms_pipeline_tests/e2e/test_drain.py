@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from dms_pipeline_tests.e2e.dagster_dev import failure_mails
-from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline
+from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline, load_full
 from dms_pipeline_tests.e2e.local_run import LocalRun, copied_pipelines, wait_for
 
 _POLICIES = {"extended": "extend", "carried": "carry_over", "failing": "fail"}
@@ -28,11 +28,7 @@ def pipelines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Lo
         pipeline.configure(lambda content, stop=stop: content.update(stop=stop))  # type: ignore[misc]
     try:
         run.succeed("local", "up")
-        for pipeline in pipelines.values():
-            pipeline.create_table()
-        for load in [run.begin("run", name, "full-load") for name in pipelines]:
-            output = load.communicate()[0]
-            assert load.returncode == 0, output
+        load_full(pipelines.values())
         yield pipelines
     finally:
         run.command("local", "down")
