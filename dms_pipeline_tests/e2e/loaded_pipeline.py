@@ -27,6 +27,10 @@ class LoadedPipeline:
         return f"{self.name}_incremental_load"
 
     @property
+    def full(self) -> str:
+        return f"{self.name}_full_load"
+
+    @property
     def cleanup(self) -> str:
         return f"{self.name}_cleanup"
 

@@ -115,39 +115,22 @@ _EVERY_STRIKE: dict[str, tuple[Callable[[Ui, str], None], set[str], str]] = {
 
 
 def test_runs_that_are_struck_down_are_mailed_once_and_end_well_when_re_executed(dev: DagsterDev):
-    pipelines = {
-        pipeline.name: pipeline for pipeline in _loaded(dev, "retried", "killed", "canceled")
-    }
+    pipelines = {pipeline.name: pipeline for pipeline in _loaded(dev, *_STRUCK)}
     runs = _struck_down(dev.ui, pipelines)
     retry = _retried_by_dagster(dev.ui, pipelines.pop("retried"), runs.pop("retried"))
-    _are_mailed_once_and_end_well(dev.ui, pipelines, runs)
-    retry()
-
-
-@pytest.mark.soak
-def test_runs_that_end_early_otherwise_are_mailed_once_and_end_well_when_re_executed(
-    dev: DagsterDev,
-):
-    pipelines = {pipeline.name: pipeline for pipeline in _loaded(dev, "interrupted", "overdue")}
-    _are_mailed_once_and_end_well(dev.ui, pipelines, _struck_down(dev.ui, pipelines))
-
-
-def _are_mailed_once_and_end_well(
-    ui: Ui, pipelines: dict[str, LoadedPipeline], runs: dict[str, str]
-) -> None:
     for name, run_id in runs.items():
         _is_mailed(pipelines[name], run_id, _EVERY_STRIKE[name][2])
-    name = next(iter(runs))
-    _next_run_names_the_leftovers(ui, pipelines[name], runs[name])
+    _next_run_names_the_leftovers(dev.ui, pipelines["killed"], runs["killed"])
     again = {
-        name: ui.relaunch(run_id, tags={"dagster/max_runtime": "600"})
+        name: dev.ui.relaunch(run_id, tags={"dagster/max_runtime": "600"})
         for name, run_id in runs.items()
     }
     for name, run_id in again.items():
-        ui.succeeds(run_id)
+        dev.ui.succeeds(run_id)
         _ends_well(pipelines[name], runs[name])
         assert len(pipelines[name].failure_mails(runs[name])) == 1
         assert pipelines[name].failure_mails(run_id) == []
+    retry()
 
 
 def _struck_down(ui: Ui, pipelines: dict[str, LoadedPipeline]) -> dict[str, str]:
@@ -167,9 +150,9 @@ def _struck_down(ui: Ui, pipelines: dict[str, LoadedPipeline]) -> dict[str, str]
         return not waiting
 
     wait_for("the first rows of all", strike_those_in_the_middle)
-    for name, pipeline in pipelines.items():
-        assert ui.ended(runs[name]) in _EVERY_STRIKE[name][1], name
-        assert len(pipeline.checkpoints()) == 1
+    for name, (_, statuses, _) in _EVERY_STRIKE.items():
+        assert ui.ended(runs[name]) in statuses, name
+        assert len(pipelines[name].checkpoints()) == 1
     return runs
 
 
@@ -213,13 +196,14 @@ def _next_run_names_the_leftovers(ui: Ui, pipeline: LoadedPipeline, left_by: str
 
 
 def test_loads_launched_together_run_one_after_the_other(dev: DagsterDev):
-    (pipeline,) = _loaded(dev, "queued")
+    pipeline = LoadedPipeline(dev.run, "queued")
+    pipeline.create_table()
+    # Dagster limits a pool from the first run on that it takes from the queue.
+    dev.ui.succeeds(dev.ui.launch(pipeline.full))
+    pipeline.insert(2)
     asset = [{"path": pipeline.asset}]
-    first = dev.ui.launch(pipeline.incremental)
-    # Dagster limits a pool from the first run that it takes from the queue on.
-    wait_for("the first load", lambda: dev.ui.run(first)["status"] == "STARTED")
     runs = [
-        first,
+        dev.ui.launch(pipeline.incremental),
         dev.ui.launch(pipeline.incremental),
         dev.ui.launch("__ASSET_JOB", assetSelection=asset, assetCheckSelection=[]),
     ]
