@@ -66,6 +66,7 @@ def interrupt(source: Source, postgres, how: Callable[[EngineRun], None]) -> Eng
             time.sleep(0.02)
         how(run)
     run.process.join(60)
+    assert run.is_over, run.log
     postgres.start()
     assert target_rows(postgres.dsn, CONTENT) == loaded
     assert run.checkpoint is None
