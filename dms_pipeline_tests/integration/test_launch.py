@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 from dms_pipeline.launch import dagster_instance
 from dms_pipeline_tests.warm_process import start_warm
 
-_COMMANDS = 4
+_COMMANDS = 8
 
 
 def _open_together(home: str, moment: str) -> None:
