@@ -52,8 +52,9 @@ class _SourceConnection(Connection):
     """
 
     def _create_ssl_ctx(self, options: Any) -> ssl.SSLContext:
-        context = super()._create_ssl_ctx(options or _unverified())  # type: ignore[misc]
-        assert isinstance(context, ssl.SSLContext)
+        context: ssl.SSLContext = super()._create_ssl_ctx(  # type: ignore[misc]
+            options or _unverified()
+        )
         return context
 
 

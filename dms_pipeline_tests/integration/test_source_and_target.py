@@ -122,3 +122,11 @@ def test_what_the_target_s_user_may_not_do_is_named(target_of, statement, recrea
     found = target_of(statement).denied(_TABLES, recreated=recreated)
     assert len(found) == len(denied)
     assert all(said.startswith(words) for said, words in zip(found, denied, strict=True))
+
+
+def test_connection_is_encrypted_where_the_server_can_be(mysql_server):
+    source = MySQLSource(credentials(mysql_server.dsn))
+    with source.connect() as connection, connection.cursor() as cursor:
+        cursor.execute("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+        ((_, cipher),) = cursor.fetchall()
+    assert cipher
