@@ -1,31 +1,23 @@
 """A pipeline's tables as assets: one graph-backed multi-asset whose ops are the steps of a load."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import dagster as dg
 
-from dms_pipeline.ops import LoadConfig, build_ops
+from dms_pipeline.ops import STEPS, LoadConfig, build_publish_tables
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
 from dms_pipeline.translator import slug
-
-# The steps hand nothing on, and there is no value to store: the tables themselves are the result.
-_START, _DONE = dg.In(dg.Nothing), dg.Out(dg.Nothing)
 
 
 def build_tables(
     pipeline: PipelineConfig, specs: Mapping[ReplicatedTable, dg.AssetSpec]
 ) -> dg.AssetsDefinition:
     """All tables of a pipeline: they share one checkpoint, so they are loaded together."""
-    outputs = {slug(table.target): spec for table, spec in specs.items()}
-    steps = [
-        _op(
-            pipeline,
-            function,
-            dict.fromkeys(outputs, _DONE) if function.__name__ == "publish_tables" else None,
-        )
-        for function in build_ops(pipeline, specs)
-    ]
+    outputs = {slug(table.target): (table, spec) for table, spec in specs.items()}
+    publish_tables = build_publish_tables(pipeline, outputs)
+    # By a tag and not by the op's own pool: the op is every pipeline's.
+    in_pool = {"dagster/concurrency_key": f"dms_{pipeline.name}"}
 
     @dg.config_mapping
     def load_config(config: LoadConfig) -> dict[str, Any]:
@@ -41,8 +33,9 @@ def build_tables(
     )
     def load() -> Any:
         done: Any = None
-        for step in steps:
-            done = step() if done is None else step(start=done)
+        for step in (*STEPS, publish_tables.alias("publish_tables")):
+            in_order = {} if done is None else {"start": done}
+            done = step.tag(in_pool)(**in_order)
         if len(outputs) == 1:
             return {next(iter(outputs)): done}
         return {name: getattr(done, name) for name in outputs}
@@ -52,22 +45,7 @@ def build_tables(
     return dg.AssetsDefinition(
         node_def=load,
         keys_by_input_name={},
-        keys_by_output_name={name: spec.key for name, spec in outputs.items()},
+        keys_by_output_name={name: spec.key for name, (_, spec) in outputs.items()},
         specs=list(specs.values()),
         can_subset=False,
     )
-
-
-def _op(
-    pipeline: PipelineConfig, function: Callable[..., Any], outs: dict[str, dg.Out] | None
-) -> Any:
-    """An op under a name of its own: two pipelines may not define one name. Short in the UI."""
-    step = function.__name__
-    is_first = step == "preflight"
-    definition = dg.op(
-        name=f"{pipeline.name}__{step}",
-        ins={} if is_first else {"start": _START},
-        out=outs or _DONE,
-        pool=f"dms_{pipeline.name}",
-    )(function)
-    return definition.alias(step)

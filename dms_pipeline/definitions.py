@@ -23,7 +23,9 @@ def build_definitions(here: Deployment) -> dg.Definitions:
     folder = load_pipelines(here.pipelines)
     # The steps only wait for an API: a process for each would cost seconds and could outlive
     # its run.
-    shared = dg.Definitions(resources=here.resources(), executor=dg.in_process_executor)
+    shared = dg.Definitions(
+        resources=here.resources(folder.pipelines), executor=dg.in_process_executor
+    )
     broken = {name: str(error) for name, error in folder.broken.items()}
     loaded = []
     for pipeline in folder.pipelines:

@@ -12,12 +12,13 @@ DMS_POLL_INTERVAL_S, DMS_DRAIN_WINDOW_S    how patiently a load waits; default: 
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from dms_pipeline.errors import ConfigError
+from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.resources.aws_session import AwsSession, LocalAwsSession
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
@@ -64,7 +65,7 @@ class Deployment:
     def target(self) -> TargetResource:
         return TargetResource(aws=self.aws)
 
-    def resources(self) -> dict[str, Any]:
+    def resources(self, pipelines: Iterable[PipelineConfig]) -> dict[str, Any]:
         """Dagster's resources by the names that ops and checks ask for."""
         systems = {
             "dms": self.dms(),
@@ -74,7 +75,8 @@ class Deployment:
             "source": self.source(),
             "target": self.target(),
         }
-        return {**systems, "on": LoadResources(**systems)}
+        by_name = {pipeline.name: pipeline for pipeline in pipelines}
+        return {**systems, "on": LoadResources(**systems), "pipelines": by_name}
 
 
 def deployment(environment: Mapping[str, str] = os.environ) -> Deployment:

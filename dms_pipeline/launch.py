@@ -109,7 +109,7 @@ def _run(
     definitions = dg.Definitions.merge(
         build_pipeline(config_of).definitions,
         dg.Definitions(
-            resources=deployment.resources(),
+            resources=deployment.resources([config_of]),
             executor=dg.in_process_executor,
             loggers={"progress": _progress_logger(say)},
         ),

@@ -107,6 +107,14 @@ def test_asset_jobs_hold_the_tables_and_checks_of_their_own_pipeline(tmp_path):
     assert {key.asset_key for key in job.asset_layer.asset_graph.asset_check_keys} == {orders}
 
 
+def test_steps_that_pipelines_share_run_in_the_pool_of_their_own_pipeline(tmp_path):
+    job = definitions(two_pipelines(tmp_path)).resolve_job_def("shop_incremental_load")
+    with dg.instance_for_test() as instance:
+        concurrency = instance.create_run_for_job(job).run_op_concurrency
+    assert concurrency is not None
+    assert concurrency.all_pools == {"dms_shop"}
+
+
 def test_schedule_asks_for_one_run_a_tick():
     repository = definitions(PIPELINES).get_repository_def()
     [schedule] = repository.schedule_defs

@@ -28,8 +28,10 @@ class Daemon:
     cursors: dict[str, str | None] = field(default_factory=dict)
 
     def tick(self, name: str) -> list[dg.RunRequest]:
-        shared = dg.Definitions(resources=deployment({"DMS_LOCAL_HOME": "/nowhere"}).resources())
-        pipeline = build_pipeline(load_pipeline(PIPELINES, "studentdb")).resolved(shared)
+        config = load_pipeline(PIPELINES, "studentdb")
+        here = deployment({"DMS_LOCAL_HOME": "/nowhere"})
+        shared = dg.Definitions(resources=here.resources([config]))
+        pipeline = build_pipeline(config).resolved(shared)
         sensors = {sensor.name: sensor for sensor in build_sensors([pipeline], self.broken)}
         resources = Resources(self.world)
         with dg.build_sensor_context(
