@@ -27,6 +27,7 @@ Reader = Callable[[bytes, int], tuple[Any, int]]
 RowDecoder = Callable[[bytes, int], tuple[Row, int]]
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_ZERO_TIMESTAMP = "0000-00-00 00:00:00"
 _FRACTION_UNIT = (0, 10_000, 10_000, 100, 100, 1, 1)
 PRE_56_TEMPORAL_TYPES = frozenset({7, 11, 12})
 """TIMESTAMP, TIME and DATETIME in the format before MySQL 5.6, whose fractions are not decoded."""
@@ -91,7 +92,8 @@ def _read_date(buffer: bytes, offset: int) -> tuple[Any, int]:
 
 
 def _read_old_timestamp(buffer: bytes, offset: int) -> tuple[Any, int]:
-    return _timestamp_text(int.from_bytes(buffer[offset : offset + 4], "little")), offset + 4
+    seconds = int.from_bytes(buffer[offset : offset + 4], "little")
+    return _timestamp_text(seconds) if seconds else _ZERO_TIMESTAMP, offset + 4
 
 
 def _read_old_time(buffer: bytes, offset: int) -> tuple[Any, int]:
@@ -108,8 +110,6 @@ def _read_old_datetime(buffer: bytes, offset: int) -> tuple[Any, int]:
 
 
 def _timestamp_text(seconds: int) -> str:
-    if not seconds:
-        return "0000-00-00 00:00:00"
     return f"{_EPOCH + timedelta(seconds=seconds):%Y-%m-%d %H:%M:%S}"
 
 
@@ -144,8 +144,10 @@ def _timestamp2(metadata: bytes) -> Reader:
     def read(buffer: bytes, offset: int) -> tuple[Any, int]:
         end = offset + 4 + size
         seconds = int.from_bytes(buffer[offset : offset + 4], "big")
-        fraction = _fraction(int.from_bytes(buffer[offset + 4 : end], "big"), digits)
-        return _timestamp_text(seconds) + fraction, end
+        raw = int.from_bytes(buffer[offset + 4 : end], "big")
+        # MariaDB's range begins with the first fraction of 1970, MySQL's with its first second.
+        text = _timestamp_text(seconds) if seconds or raw else _ZERO_TIMESTAMP
+        return text + _fraction(raw, digits), end
 
     return read
 

@@ -39,7 +39,7 @@ def source_content(dsn: str, schema: str, table: str, columns: list[tuple[str, s
 
 
 def target_content(dsn: str, schema: str, table: str, columns: list[tuple[str, str]]) -> Rows:
-    listed = ", ".join(f'"{column}"' for column, _ in columns)
+    listed = ", ".join('"' + column.replace('"', '""') + '"' for column, _ in columns)
     with psycopg.connect(dsn) as connection:
         rows = connection.execute(f'SELECT {listed} FROM "{schema}"."{table}"').fetchall()
     kinds = [kind for _, kind in columns]
