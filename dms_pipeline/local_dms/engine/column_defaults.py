@@ -8,7 +8,7 @@ from sqlglot import TokenType
 
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.change_batch import Field
-from dms_pipeline.local_dms.engine.ddl_clauses import AlterClause, ColumnAdded, DefaultValue
+from dms_pipeline.local_dms.engine.ddl_clauses import AlterClause, ColumnAdded
 from dms_pipeline.local_dms.engine.default_literals import (
     BYTES,
     LOBS,
@@ -19,6 +19,7 @@ from dms_pipeline.local_dms.engine.default_literals import (
     moment_of,
 )
 from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.stated_defaults import DefaultValue
 from dms_pipeline.local_dms.engine.statement_times import StatementTimes
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn
 

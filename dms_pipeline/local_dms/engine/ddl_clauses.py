@@ -1,11 +1,8 @@
 """The clauses of ALTER TABLE, as far as they concern columns, keys and rows. Pure."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from itertools import pairwise, takewhile
-from typing import Literal
-
-from sqlglot import TokenType
+from dataclasses import dataclass, field
+from itertools import pairwise
 
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.sql_words import (
@@ -15,41 +12,18 @@ from dms_pipeline.local_dms.engine.sql_words import (
     split_at_commas,
 )
 from dms_pipeline.local_dms.engine.stated_columns import nullability, read_charset, read_column
+from dms_pipeline.local_dms.engine.stated_defaults import (
+    COMPUTING,
+    NUMBERED,
+    DefaultValue,
+    read_default,
+)
 
 FIRST = ""
 """The place of a column before all others; another place is the name of the column before."""
 
 WIDE_CHARSETS = ("utf16", "utf32", "ucs2")
 """Beginnings of the names of character sets in which ASCII is not one byte."""
-
-
-@dataclass(frozen=True, slots=True)
-class DefaultValue:
-    """What existing rows get in a new column: a literal's text, or None for NULL.
-
-    Attributes:
-        is_expression: only the source can say.
-        is_generated: not a default, but AUTO_INCREMENT or a generated column.
-        is_evaluated: it stands in parentheses.
-        current: the statement's own time or date; ``digits`` are those of its fraction.
-    """
-
-    text: str | None = None
-    kind: TokenType | None = None
-    is_expression: bool = False
-    is_generated: bool = False
-    is_evaluated: bool = False
-    current: Literal["timestamp", "date"] | None = None
-    digits: int = 0
-
-    @property
-    def is_plain_text(self) -> bool:
-        return self.kind is TokenType.STRING
-
-    @property
-    def base(self) -> int | None:
-        """Of digits that stand for bits or bytes."""
-        return None if self.kind is None else _BASES.get(self.kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,30 +150,10 @@ _HARMLESS = frozenset({
     "STORAGE", ";",
 })  # fmt: skip
 _NAMED_KEY = ["CONSTRAINT", "PRIMARY"]
-_COMPUTING = frozenset({"AS", "GENERATED"})
-_NUMBERED = frozenset({"AUTO_INCREMENT", "SERIAL"})
-_COMPUTED = _COMPUTING | _NUMBERED
 _PARTITION_VERBS = frozenset({
     "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
     "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT",
 })  # fmt: skip
-_BASES = {TokenType.BIT_STRING: 2, TokenType.HEX_STRING: 16}
-_LITERALS = (TokenType.NUMBER, *_BASES)
-_EXPRESSION = DefaultValue(is_expression=True)
-_GENERATED = DefaultValue(is_expression=True, is_generated=True)
-_INTRODUCERS = frozenset({"_utf8mb4", "_utf8mb3", "_utf8", "_latin1", "_ascii"})
-"""Of character sets in which bytes of ASCII are ASCII."""
-_LAST_NATIONAL = "\uffff"
-_CONSTANTS = {
-    "NULL": DefaultValue(),
-    "TRUE": DefaultValue("1", TokenType.NUMBER),
-    "FALSE": DefaultValue("0", TokenType.NUMBER),
-}
-_CURRENT: dict[str, Literal["timestamp", "date"]] = {
-    **dict.fromkeys(("CURRENT_TIMESTAMP", "NOW", "LOCALTIME", "LOCALTIMESTAMP"), "timestamp"),
-    **dict.fromkeys(("CURRENT_DATE", "CURDATE"), "date"),
-}
-_EMPTY_JSON = {"JSON_OBJECT": "{}", "JSON_ARRAY": "[]"}
 
 
 def read_clauses(words: list[Word]) -> Iterator[AlterClause]:
@@ -226,7 +180,7 @@ def read_columns(words: list[Word]) -> Iterator[AlterClause]:
     reader = WordReader(words)
     is_query = any(word.keyword == "SELECT" for word in words)
     if reader.accept("(") and reader.peek() != "LIKE" and not is_query:
-        columns = _parenthesized(reader)
+        columns = reader.parenthesized()
         for part in split_at_commas(columns):
             yield from _add(WordReader(part), part)
         yield from _default_charset(reader.rest[len(columns) + 1 :])
@@ -303,7 +257,7 @@ def _add(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     reader.accept("COLUMN")
     if_not_exists = reader.accept("IF", "NOT", "EXISTS")
     if reader.accept("("):
-        for inner in split_at_commas(_parenthesized(reader)):
+        for inner in split_at_commas(reader.parenthesized()):
             yield from _add(WordReader(inner), inner)
         return
     yield _column_added(reader, if_not_exists=if_not_exists)
@@ -331,7 +285,7 @@ def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
     return ColumnAdded(
         name,
         place=_place(definition),
-        default=_default(definition),
+        default=read_default(definition),
         is_nullable=nullability(keywords),
         if_not_exists=if_not_exists,
         # KEY alone means the primary one.
@@ -376,8 +330,8 @@ def _column_changed(
         new,
         _place(definition),
         if_exists=if_exists,
-        recomputes=not _COMPUTING.isdisjoint(keywords),
-        numbers=not _NUMBERED.isdisjoint(keywords),
+        recomputes=not COMPUTING.isdisjoint(keywords),
+        numbers=not NUMBERED.isdisjoint(keywords),
         definition=_text(definition),
         stated=read_column(definition),
     )
@@ -406,101 +360,10 @@ def _place(definition: list[Word]) -> str | None:
     return None
 
 
-def _default(definition: list[Word]) -> DefaultValue | None:
-    outside = list(outside_parentheses(definition))
-    if not _COMPUTED.isdisjoint(word.keyword for _, word in outside):
-        return _GENERATED
-    for place, word in outside:
-        if word.keyword == "DEFAULT":
-            return _default_value(definition[place + 1 :])
-    return None
-
-
-def _default_value(words: list[Word]) -> DefaultValue:
-    reader = WordReader(words)
-    if reader.accept("("):
-        inner = _parenthesized(reader)
-        value = _default_value(inner) if _is_one_value(inner) else _EXPRESSION
-        return replace(value, is_evaluated=True)
-    is_negative = reader.accept("-")
-    has_sign = is_negative or reader.accept("+")
-    value = _unsigned_value(reader)
-    if not has_sign:
-        return value
-    if value.kind is not TokenType.NUMBER:
-        return _EXPRESSION
-    return replace(value, text="-" * is_negative + (value.text or ""))
-
-
-def _unsigned_value(reader: WordReader) -> DefaultValue:
-    kinds = [word.kind for word in reader.rest[:2]]
-    if kinds[:1] == [TokenType.INTRODUCER]:
-        is_ascii = reader.name().lower() in _INTRODUCERS
-        value = _string(reader)
-        return value if is_ascii and (value.text or "").isascii() else _EXPRESSION
-    if kinds == [TokenType.DOT, TokenType.NUMBER]:
-        return DefaultValue("0." + reader.rest[1].text, TokenType.NUMBER)
-    if not kinds:
-        return _EXPRESSION
-    first = reader.rest[0]
-    if first.is_string:
-        return _string(reader)
-    return DefaultValue(first.text, first.kind) if first.kind in _LITERALS else _call(reader)
-
-
-def _string(reader: WordReader) -> DefaultValue:
-    """Strings that stand one behind the other are one."""
-    words = list(takewhile(lambda word: word.is_string, reader.rest))
-    text = "".join(word.text for word in words)
-    is_national = any(word.kind is TokenType.NATIONAL_STRING for word in words)
-    if not words or (is_national and max(text, default="") > _LAST_NATIONAL):
-        return _EXPRESSION
-    return DefaultValue(text, TokenType.STRING)
-
-
-def _is_one_value(words: list[Word]) -> bool:
-    """Whether it is a literal or a call. Of a calculation the first operand alone says nothing."""
-    reader = WordReader(words)
-    reader.accept_any("-", "+")
-    reader.accept(".")
-    depth = 0
-    for word in reader.rest:
-        if depth == 0 and word.keyword != "(" and word is not reader.rest[0]:
-            return False
-        depth += {"(": 1, ")": -1}.get(word.keyword, 0)
-    return bool(reader.rest)
-
-
-def _call(reader: WordReader) -> DefaultValue:
-    """The constants, and the functions whose results are known."""
-    if reader.peek() in _CONSTANTS:
-        return _CONSTANTS[reader.peek()]
-    function = reader.name().upper()
-    arguments = _parenthesized(reader) if reader.accept("(") else []
-    if function in _CURRENT:
-        digits = int(arguments[0].text) if arguments else 0
-        return DefaultValue(is_expression=True, current=_CURRENT[function], digits=digits)
-    if function in _EMPTY_JSON and not arguments:
-        return DefaultValue(_EMPTY_JSON[function], TokenType.STRING)
-    return _EXPRESSION
-
-
 def _parenthesized_names(reader: WordReader) -> tuple[str, ...]:
     while not reader.at_end and not reader.accept("("):
         reader.name()
-    return tuple(part[0].text for part in split_at_commas(_parenthesized(reader)))
-
-
-def _parenthesized(reader: WordReader) -> list[Word]:
-    """What stands before the parenthesis that closes the one before the reader."""
-    words: list[Word] = []
-    depth = 1
-    for word in reader.rest:
-        depth += {"(": 1, ")": -1}.get(word.keyword, 0)
-        if depth == 0:
-            break
-        words.append(word)
-    return words
+    return tuple(part[0].text for part in split_at_commas(reader.parenthesized()))
 
 
 def _text(part: list[Word]) -> str:

@@ -14,8 +14,8 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from dms_pipeline.local_dms.engine.change_batch import Field
 from dms_pipeline.local_dms.engine.column_conversions import number_range
-from dms_pipeline.local_dms.engine.ddl_clauses import DefaultValue
 from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.stated_defaults import DefaultValue
 from dms_pipeline.local_dms.engine.statement_times import StatementTimes
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn
 from dms_pipeline.local_dms.engine.type_mapping.charsets import is_utf8

@@ -107,6 +107,17 @@ class WordReader:
             parts.append(self.name())
         return tuple(parts)
 
+    def parenthesized(self) -> list[Word]:
+        """What stands before the parenthesis that closes the one before the reader."""
+        words: list[Word] = []
+        depth = 1
+        for word in self.rest:
+            depth += {"(": 1, ")": -1}.get(word.keyword, 0)
+            if depth == 0:
+                break
+            words.append(word)
+        return words
+
 
 def split_at_commas(words: list[Word]) -> list[list[Word]]:
     """The parts between the commas that stand in no parentheses."""
