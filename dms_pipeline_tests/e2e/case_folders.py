@@ -10,7 +10,6 @@ own schema as default database, and may have
   ``{schema}`` stands for the case's schema,
 * ``expect_error``: lines that the task's failure message must hold,
 * ``expect_suspended``: names of tables that must end as suspended, and are not compared,
-* ``expect_suspended_ahead``: the same, only where the changes were made before the task started,
 * ``diverges``, an empty file: the settings make the target differ; only ``expected.sql`` counts,
 * ``loses``, an empty file: rows that do not fit are missing on the target, by policy,
 * ``requires``: ``mariadb`` or ``mysql``.
@@ -73,11 +72,9 @@ class Case:
     def has_losses(self) -> bool:
         return (self.folder / "loses").exists()
 
-    def suspended(self, mode: Mode) -> set[str]:
-        names = self._text("expect_suspended").split()
-        if mode == "ahead":
-            names += self._text("expect_suspended_ahead").split()
-        return set(names)
+    @property
+    def suspended(self) -> set[str]:
+        return set(self._text("expect_suspended").split())
 
     def runs_on(self, product: str) -> bool:
         return self._text("requires").strip() in ("", product)

@@ -13,11 +13,21 @@ from dms_pipeline_tests.engine_driver import connect_source
 
 ELSEWHERE = "elsewhere"
 _INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
-_CHARSETS = ("utf8mb4", "latin1", "utf16", "koi8r", "cp1251")
+_CHARSETS = ("utf8mb4", "utf8mb3", "latin1", "utf16", "koi8r", "cp1251")
 _GROUPS: tuple[tuple[str, ...], ...] = (
     (*_INTEGERS, *(f"{name} unsigned" for name in _INTEGERS)),
-    ("decimal(10,2)", "decimal(20,6)", "decimal(5,0)", "decimal(9,4) unsigned"),
-    ("char(6)", "varchar(10)", "varchar(40)", "varchar(300)", "tinytext", "text", "mediumtext"),
+    ("decimal(10,2)", "decimal(20,6)", "decimal(5,0)", "decimal(9,4) unsigned", "dec(0)"),
+    (
+        "char(6)",
+        "varchar(10)",
+        "varchar(40)",
+        "varchar(300)",
+        "tinytext",
+        "text",
+        "mediumtext",
+        "nvarchar(4)",
+        "national char(5)",
+    ),
     ("binary(4)", "binary(6)", "varbinary(10)", "blob", "tinyblob"),
     ("enum('a','b','c')", "enum('b','a')", "enum('a','b','c','it''s')", "enum('5','é','x')"),
     ("set('a','b','c')", "set('c','b','a')", "set('a','b')"),

@@ -48,7 +48,7 @@ def test_case(case, mode, run_of, source_server, postgres):
         return
     assert run.end["type"] == "stopped", run.log
     schema = case.schema(mode)
-    assert run.suspended.get(schema, set()) == case.suspended(mode), run.log
+    assert run.suspended.get(schema, set()) == case.suspended, run.log
     for statement in case.expected:
         text = statement.format(schema=schema)
         assert target_rows(postgres.dsn, text) == [(True,)], text
@@ -59,7 +59,7 @@ def test_case(case, mode, run_of, source_server, postgres):
 def _compare(source_dsn: str, target_dsn: str, case: Case, mode: Mode) -> None:
     schema = case.schema(mode)
     for table, columns in source_tables(source_dsn, schema).items():
-        if table in case.suspended(mode):
+        if table in case.suspended:
             continue
         captured = target_content(target_dsn, schema, table, columns)
         assert captured == target_content(target_dsn, schema + FRESH, table, columns), table

@@ -89,3 +89,33 @@ def test_full_load_forgets_tables_that_were_there_before_it(source, source_serve
     source.run(f"INSERT INTO {SCHEMA}.u (k, a, b) VALUES (1, 2, 3)")
     catch_up(source_server, postgres, source, again.checkpoint)
     assert target_rows(postgres.dsn, f"SELECT k, a, b FROM {SCHEMA}.u") == [(1, 2, 3)]
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "statements"),
+    [
+        (
+            "varchar(10)", "'a😀'",
+            ["CONVERT TO CHARACTER SET utf8mb3", "MODIFY c varchar(10) CHARACTER SET utf8mb4"],
+        ),
+        ("varchar(10)", "'abcdef'", ["MODIFY c nvarchar(3)", "MODIFY c varchar(10)"]),
+        ("decimal(9,3)", "1.123", ["MODIFY c dec(0)", "MODIFY c decimal(9,3)"]),
+        (None, None, ["ADD c dec(0) NOT NULL DEFAULT 1.6", "MODIFY c decimal(5,2)"]),
+        (None, None, ["ADD c timestamp DEFAULT '2024-01-01'", "MODIFY c datetime(3)"]),
+    ],
+)  # fmt: skip
+def test_values_that_went_through_a_type_nobody_knows_are_not_promised(
+    source, source_server, postgres, column, value, statements
+):
+    given = [f", c {column}", f", {value}"] if column else ["", ""]
+    source.run(f"CREATE TABLE {SCHEMA}.t (k int PRIMARY KEY{given[0]}) DEFAULT CHARSET utf8mb4")
+    source.run(f"INSERT INTO {SCHEMA}.t VALUES (1{given[1]})")
+    first = load(source_server, postgres, source)
+    for mode, statement in zip(("", "STRICT_TRANS_TABLES"), statements, strict=True):
+        source.run(f"SET sql_mode = '{mode}'")
+        source.run(f"ALTER TABLE {SCHEMA}.t {statement}")
+    run = catch_up(source_server, postgres, source, first.checkpoint)
+    assert run.counters("t")["TableState"] == "Table error"
+    assert any(
+        "is known to the source only" in line or "cannot be told" in line for line in run.log
+    )

@@ -13,12 +13,12 @@ from typing import Any
 import psycopg
 import pytest
 
+from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline_tests.dms_objects import Objects
-from dms_pipeline_tests.e2e.case_runs import drop_on_target
+from dms_pipeline_tests.e2e.case_runs import drop_on_target, source_end
 from dms_pipeline_tests.e2e.table_contents import source_content, source_tables, target_content
 from dms_pipeline_tests.integration.test_local_aws_load import (
     objects_between,
-    stop_in,
     until,
 )
 from dms_pipeline_tests.integration.test_local_aws_process import endpoint
@@ -91,7 +91,13 @@ def engine_of(process: Any) -> int:
 def assert_new_task_ends_equal(
     objects: Objects, mysql: Any, postgres: Any, checkpoint: str, number: int
 ) -> None:
-    arn = start_new(objects, checkpoint, number, CdcStopPosition=stop_in(4))
+    end = source_end(mysql.dsn)
+    arn = start_new(objects, checkpoint, number)
+    deadline = time.monotonic() + 60
+    while parse_checkpoint(checkpoint) < end:
+        assert time.monotonic() < deadline, f"{checkpoint} is still before {end}"
+        checkpoint = until(objects, arn, "running")["RecoveryCheckpoint"] or checkpoint
+    objects.dms.stop_replication_task(ReplicationTaskArn=arn)
     assert until(objects, arn, "stopped", "failed")["Status"] == "stopped"
     for table, columns in source_tables(mysql.dsn, SCHEMA).items():
         expected = source_content(mysql.dsn, SCHEMA, table, columns)

@@ -13,7 +13,12 @@ from psycopg import sql
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.column_conversions import WHOLE_NUMBERS, conversion, number_range
 from dms_pipeline.local_dms.engine.column_defaults import default_field
-from dms_pipeline.local_dms.engine.column_layout import earlier_name, later_name, same_name
+from dms_pipeline.local_dms.engine.column_layout import (
+    earlier_name,
+    later_name,
+    new_definition,
+    same_name,
+)
 from dms_pipeline.local_dms.engine.ddl_clauses import (
     CharsetConverted,
     ColumnAdded,
@@ -23,6 +28,7 @@ from dms_pipeline.local_dms.engine.ddl_clauses import (
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable
 from dms_pipeline.local_dms.engine.row_applier import unescape
+from dms_pipeline.local_dms.engine.stated_defaults import NULL_DEFAULT
 from dms_pipeline.local_dms.engine.statement_times import StatementTimes
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
 from dms_pipeline.local_dms.engine.target_columns import read_target_columns
@@ -44,7 +50,8 @@ class TableChange:
 
     Attributes:
         before: the table before the statement, as far as it is known; ``old`` is its plan.
-        new: the plan behind it.
+        after: the table behind it, as far as it is known; ``new`` is its plan. Of a column that
+            ``after`` does not know the plan has a later definition.
         clauses: the statement's.
         times: of the statement and its literals.
         is_strict: whether the source refused what would have changed values.
@@ -52,6 +59,7 @@ class TableChange:
     """
 
     before: PastTable
+    after: PastTable
     old: TablePlan
     new: TablePlan
     clauses: Clauses
@@ -73,7 +81,7 @@ def alter_target(target: TargetConnection, change: TableChange) -> None:
         if isinstance(clause, ColumnChanged) and not clause.keeps_type:
             _change(target, change, clause)
         elif isinstance(clause, CharsetConverted):
-            _retype_text(target, change)
+            _retype_text(target, change, clause.charset)
     changed_key = any(isinstance(clause, KeyChanged) for clause in change.clauses)
     if new.key and (changed_key or new.key != old.key):
         _drop_primary_key(target, new)
@@ -163,6 +171,12 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
         return
     if any(isinstance(other, KeyChanged) and _names(other, clause) for other in change.clauses):
         clause = replace(clause, is_key=True)
+    if not (_adds_null(clause) or change.after.certain(column.source.name)):
+        raise LoadError(
+            f"column {column.source.name} was added in a type that is not known, because it was"
+            " given another one later, and what existing rows got is known to the source only; run"
+            " a full load of the table"
+        )
     field = default_field(
         column, clause, change.times, is_strict=change.is_strict, charset=new.source.charset
     )
@@ -174,6 +188,11 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
     _execute(target, new, "ALTER COLUMN {} DROP DEFAULT", column.target_name)
 
 
+def _adds_null(clause: ColumnAdded) -> bool:
+    """Whether it says so; what it gets that says nothing depends on its type."""
+    return clause.is_nullable is True and (clause.default is None or clause.default == NULL_DEFAULT)
+
+
 def _names(key: KeyChanged, clause: ColumnAdded) -> bool:
     return any(same_name(name, clause.name) for name in key.columns or ())
 
@@ -182,7 +201,8 @@ def _change(target: TargetConnection, change: TableChange, clause: ColumnChanged
     after = _by_name(change.new).get(clause.new.lower())
     if after is None or not any(same_name(name, clause.old) for name in change.before.layout):
         return
-    _retype(target, change, _definition(change.before, clause.old), after)
+    became = change.after.certain(after.source.name)
+    _retype(target, change, _definition(change.before, clause.old), became, after)
     unnumbered = sql.SQL("{0} IS NULL OR {0} = 0").format(sql.Identifier(after.target_name))
     if (clause.recomputes and _has_rows(target, change.new)) or (
         clause.numbers and _has_rows(target, change.new, where=unnumbered)
@@ -193,11 +213,19 @@ def _change(target: TargetConnection, change: TableChange, clause: ColumnChanged
         )
 
 
-def _retype_text(target: TargetConnection, change: TableChange) -> None:
+def _retype_text(target: TargetConnection, change: TableChange, charset: str | None) -> None:
     for column in change.new.columns:
         earlier = earlier_name(column.source.name, change.clauses, change.before.layout)
-        if earlier is not None and column.source.charset is not None:
-            _retype(target, change, _definition(change.before, earlier), column)
+        if earlier is None or column.source.charset is None:
+            continue
+        before, became = (
+            _definition(change.before, earlier),
+            change.after.certain(column.source.name),
+        )
+        is_kept = new_definition(earlier, change.clauses) is None
+        if became is None and before is not None and is_kept and charset != "binary":
+            became = replace(before, charset=charset)
+        _retype(target, change, before, became, column)
 
 
 def _definition(table: PastTable, name: str) -> Column | None:
@@ -206,21 +234,30 @@ def _definition(table: PastTable, name: str) -> Column | None:
 
 
 def _retype(
-    target: TargetConnection, change: TableChange, before: Column | None, after: PlannedColumn
+    target: TargetConnection,
+    change: TableChange,
+    before: Column | None,
+    became: Column | None,
+    after: PlannedColumn,
 ) -> None:
+    """Convert a column's values as the source did; raises `LoadError` if that cannot be promised.
+
+    ``before`` and ``became`` are its definitions around the statement, if they are known.
+    """
     plan = change.new
     actual = read_target_columns(target, plan).get(after.target_name)
     if actual is None:
         raise LoadError(f"column {after.target_name} is missing on the target")
-    are_kept = change.is_strict or _fits_in_fact(target, plan, before, after)
-    expression = conversion(before, after.source, actual, is_strict=are_kept)
-    if expression is None or _gets_values_for_null(target, change, before, after):
+    expression = None
+    if became is not None and not _gets_values_for_null(target, change, before, became, after):
+        are_kept = change.is_strict or _fits_in_fact(target, plan, before, became, after)
+        expression = conversion(before, became, actual, is_strict=are_kept)
+    if expression is None:
         if _has_rows(target, plan):
-            was = "its old type" if before is None else before.column_type
             raise LoadError(
-                f"column {after.source.name} was converted by the source from {was} to"
-                f" {after.source.column_type}, and what became of its values cannot be told; run a"
-                " full load of the table"
+                f"column {after.source.name} was converted by the source from {_shown(before)} to"
+                f" {_shown(became)}, and what became of its values cannot be told; run a full load"
+                " of the table"
             )
         expression = "NULL"
     place = sql.Identifier(after.target_name)
@@ -235,23 +272,38 @@ def _retype(
     )
 
 
+def _shown(column: Column | None) -> str:
+    if column is None:
+        return "a type that is not known"
+    charset = f" CHARACTER SET {column.charset}" if column.charset else ""
+    return f"{column.column_type}{charset}"
+
+
 def _gets_values_for_null(
-    target: TargetConnection, change: TableChange, before: Column | None, after: PlannedColumn
+    target: TargetConnection,
+    change: TableChange,
+    before: Column | None,
+    became: Column,
+    after: PlannedColumn,
 ) -> bool:
     """A source that is not strict puts zero or nothing in the place of NULL."""
-    if change.is_strict or after.source.is_nullable or (before and not before.is_nullable):
+    if change.is_strict or became.is_nullable or (before and not before.is_nullable):
         return False
     is_null = sql.SQL("{} IS NULL").format(sql.Identifier(after.target_name))
     return _has_rows(target, change.new, where=is_null)
 
 
 def _fits_in_fact(
-    target: TargetConnection, plan: TablePlan, before: Column | None, after: PlannedColumn
+    target: TargetConnection,
+    plan: TablePlan,
+    before: Column | None,
+    became: Column,
+    after: PlannedColumn,
 ) -> bool:
     """Whether the whole numbers that are there are in the range of the new type."""
-    if before is None or not {before.data_type, after.source.data_type} <= WHOLE_NUMBERS:
+    if before is None or not {before.data_type, became.data_type} <= WHOLE_NUMBERS:
         return False
-    low, high, _ = number_range(after.source)
+    low, high, _ = number_range(became)
     outside = sql.SQL("{} NOT BETWEEN {} AND {}").format(
         sql.Identifier(after.target_name), sql.Literal(low), sql.Literal(high)
     )

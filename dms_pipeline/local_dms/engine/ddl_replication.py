@@ -25,7 +25,7 @@ from dms_pipeline.local_dms.engine.ddl_applier import (
 )
 from dms_pipeline.local_dms.engine.ddl_clauses import ColumnAdded, PartitionsChanged
 from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
-from dms_pipeline.local_dms.engine.past_table import carried_on, created
+from dms_pipeline.local_dms.engine.past_table import PastTable, carried_on, created
 from dms_pipeline.local_dms.engine.schema_history import SchemaHistory, UnknownTableError
 from dms_pipeline.local_dms.engine.statement_times import StatementTimes, read_times, utc_time
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
@@ -68,7 +68,7 @@ class DdlReplication:
         """The tables of the task that a statement is about."""
         if ddl.kind == "drop_schema":
             return [t for t in self._catalogue.plans if t.schema == ddl.tables[0].schema]
-        if ddl.kind == "alter" and not ddl.clauses:
+        if ddl.kind == "alter" and not (ddl.clauses or ddl.ignores_errors):
             return []
         if ddl.kind == "drop":
             # With IF EXISTS it may name what never was.
@@ -111,8 +111,10 @@ class DdlReplication:
             with self._connect_source() as source:
                 self._history.read_ahead(source, event.position, [table])
 
-    def _replan(self, table: TableId, ddl: DdlStatement, event: QueryEvent) -> TablePlan:
-        """The plan behind a CREATE or ALTER of a table that was read ahead.
+    def _replan(
+        self, table: TableId, ddl: DdlStatement, event: QueryEvent
+    ) -> tuple[PastTable, TablePlan]:
+        """A table that was read ahead, and its plan, behind a CREATE or ALTER.
 
         Raises:
             UnknownTableError: the table cannot be told.
@@ -130,7 +132,7 @@ class DdlReplication:
         )
         plan = self._catalogue.replan(table, past)
         self._records.note(plan, past, event.position)
-        return plan
+        return past, plan
 
     def _forget(self, table: TableId, reason: str, event: QueryEvent) -> None:
         self._catalogue.forget(table, reason)
@@ -179,7 +181,7 @@ class DdlReplication:
             return
         self._read_ahead(table, event)
         try:
-            plan = self._replan(table, ddl, event)
+            _, plan = self._replan(table, ddl, event)
         except UnknownTableError as error:
             self._forget(table, str(error), event)
             logger.warning("table %s is not created on the target: %s", table, error)
@@ -218,7 +220,7 @@ class DdlReplication:
             return
         self._read_ahead(table, event)
         try:
-            new = self._replan(table, ddl, event)
+            after, new = self._replan(table, ddl, event)
         except UnknownTableError as error:
             # Rows that follow are refused, with this as the reason; maybe none do.
             self._forget(table, str(error), event)
@@ -247,6 +249,7 @@ class DdlReplication:
             return
         change = TableChange(
             before=before,
+            after=after,
             old=old,
             new=new,
             clauses=ddl.clauses,

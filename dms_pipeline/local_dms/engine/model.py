@@ -49,7 +49,7 @@ class SourceTable:
     ``unique_keys`` are the other indexes that tell every row from every other: unique, over whole
     columns that are all NOT NULL; the shortest first. ``hidden_columns`` is how many columns the
     rows in the log may have behind those that can be seen. ``charset`` is the default for columns
-    of text, if it is known. ``is_system_versioned`` tables of MariaDB keep their former rows.
+    of text, if it is known. ``why_refused``: why tables of its kind are not replicated.
     """
 
     table_id: TableId
@@ -59,7 +59,7 @@ class SourceTable:
     unique_keys: tuple[tuple[str, ...], ...] = ()
     hidden_columns: int = 0
     charset: str | None = None
-    is_system_versioned: bool = False
+    why_refused: str = ""
 
 
 @dataclass(frozen=True, slots=True)

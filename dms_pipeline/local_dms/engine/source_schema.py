@@ -25,8 +25,8 @@ _TABLES = """
     WHERE table_type IN ('BASE TABLE', 'SYSTEM VERSIONED') AND table_schema NOT IN %s
 """
 _KINDS = """
-    SELECT table_schema, table_name, table_type, table_collation FROM information_schema.tables
-    WHERE table_schema IN %s
+    SELECT table_schema, table_name, table_type, engine, table_collation
+    FROM information_schema.tables WHERE table_schema IN %s
 """
 _COLUMNS = """
     SELECT table_schema, table_name, column_name, data_type, column_type, character_set_name,
@@ -60,11 +60,10 @@ def read_tables(
     schemas = tuple({table.schema for table in tables})
     if not schemas:
         return {}
-    charsets, versioned = {}, set()
-    for schema, name, kind, collation in _query(connection, _KINDS, (schemas,)):
+    charsets, refused = {}, {}
+    for schema, name, kind, engine, collation in _query(connection, _KINDS, (schemas,)):
         charsets[TableId(schema, name)] = charset_of_collation(collation) if collation else None
-        if kind == "SYSTEM VERSIONED":
-            versioned.add(TableId(schema, name))
+        refused[TableId(schema, name)] = _why_refused(kind, engine)
     _query(connection, _SHOW_GENERATED_KEYS, ())
     columns: dict[TableId, list[Column]] = {}
     computations: dict[TableId, dict[str, Computation]] = {}
@@ -95,9 +94,17 @@ def read_tables(
                 unique_keys=unique,
                 hidden_columns=hashes[table],
                 charset=charsets.get(table),
-                is_system_versioned=table in versioned,
+                why_refused=refused.get(table, ""),
             )
     return found
+
+
+def _why_refused(kind: str, engine: str | None) -> str:
+    if kind == "SYSTEM VERSIONED":
+        return "is system-versioned; AWS DMS does not support such tables"
+    # The log names the one or the other as the table of a change, whose rows both show.
+    is_merge = (engine or "").upper() == "MRG_MYISAM"
+    return "is a MERGE table, which has no rows of its own" if is_merge else ""
 
 
 def _keys(rows: list[tuple[Any, ...]]) -> dict[TableId, tuple[Names, tuple[Names, ...]]]:

@@ -38,6 +38,7 @@ class DefaultValue:
         return None if self.kind is None else _BASES.get(self.kind)
 
 
+NULL_DEFAULT = DefaultValue()
 # What a column's definition says of values that nobody gives.
 COMPUTING = frozenset({"AS", "GENERATED"})
 NUMBERED = frozenset({"AUTO_INCREMENT", "SERIAL"})
@@ -50,7 +51,7 @@ _INTRODUCERS = frozenset({"_utf8mb4", "_utf8mb3", "_utf8", "_latin1", "_ascii"})
 """Of character sets in which bytes of ASCII are ASCII."""
 _LAST_NATIONAL = "\uffff"
 _CONSTANTS = {
-    "NULL": DefaultValue(),
+    "NULL": NULL_DEFAULT,
     "TRUE": DefaultValue("1", TokenType.NUMBER),
     "FALSE": DefaultValue("0", TokenType.NUMBER),
 }

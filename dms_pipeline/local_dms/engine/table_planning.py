@@ -45,10 +45,9 @@ def plan_table(
         ConfigError: the rules contradict the table, or each other.
         SourceError: the table is of a kind, or a column of a type, that is not replicated.
     """
-    if source.is_system_versioned:
+    if source.why_refused:
         raise SourceError(
-            f"table {source.table_id} is system-versioned; AWS DMS does not support such tables,"
-            " leave it out with an exclude rule"
+            f"table {source.table_id} {source.why_refused}; leave it out with an exclude rule"
         )
     return _Planner(source, rules, lobs).plan(target_schema)
 
