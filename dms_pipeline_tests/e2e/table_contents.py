@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
+from psycopg import sql
 
 from dms_pipeline_tests.engine_driver import connect_source
 
@@ -29,8 +30,8 @@ def source_tables(dsn: str, schema: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def source_content(dsn: str, schema: str, table: str, columns: list[tuple[str, str]]) -> Rows:
-    listed = ", ".join("`" + column.replace("`", "``") + "`" for column, _ in columns)
-    rows = _source_rows(dsn, f"SELECT {listed} FROM `{schema}`.`{table}`")
+    listed = ", ".join(_quoted(column) for column, _ in columns)
+    rows = _source_rows(dsn, f"SELECT {listed} FROM {_quoted(schema)}.{_quoted(table)}")
     kinds = [kind for _, kind in columns]
     return Counter(
         tuple(_source_text(value, kind) for value, kind in zip(row, kinds, strict=True))
@@ -39,14 +40,21 @@ def source_content(dsn: str, schema: str, table: str, columns: list[tuple[str, s
 
 
 def target_content(dsn: str, schema: str, table: str, columns: list[tuple[str, str]]) -> Rows:
-    listed = ", ".join('"' + column.replace('"', '""') + '"' for column, _ in columns)
+    query = sql.SQL("SELECT {} FROM {}").format(
+        sql.SQL(", ").join(sql.Identifier(column) for column, _ in columns),
+        sql.Identifier(schema, table),
+    )
     with psycopg.connect(dsn) as connection:
-        rows = connection.execute(f'SELECT {listed} FROM "{schema}"."{table}"').fetchall()
+        rows = connection.execute(query).fetchall()
     kinds = [kind for _, kind in columns]
     return Counter(
         tuple(_target_text(value, kind) for value, kind in zip(row, kinds, strict=True))
         for row in rows
     )
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
 
 
 def _source_rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:
