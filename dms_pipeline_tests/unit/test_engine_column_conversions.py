@@ -2,7 +2,7 @@
 
 import pytest
 
-from dms_pipeline.local_dms.engine.column_conversions import conversion
+from dms_pipeline.local_dms.engine.column_conversions import conversion, misfits
 from dms_pipeline.local_dms.engine.model import Column
 
 DATETIME = Column("c", "datetime", "datetime")
@@ -38,3 +38,35 @@ def test_of_an_unknown_definition_the_target_tells_some(after, target_type, expr
 )
 def test_conversion_of_a_source_that_is_not_strict(before, after, expression):
     assert conversion(before, after, "any", is_strict=False) == expression
+
+
+def text(length, charset="utf8mb4"):
+    return Column("c", "varchar", f"varchar({length})", charset, length)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "condition"),
+    [
+        (INT, Column("c", "tinyint", "tinyint"), "{0} NOT BETWEEN -128 AND 127"),
+        (
+            Column("c", "decimal", "decimal(9,3)", precision=9, scale=3),
+            Column("c", "decimal", "decimal(5,2) unsigned", precision=5, scale=2),
+            "{0} NOT BETWEEN 0 AND 999.99 OR {0} <> round({0}::numeric, 2)",
+        ),
+        (text(20), text(10), "char_length({0}) > 10"),
+        (text(20), text(10, "utf8mb3"), r"{0} ~ '[\U00010000-\U0010FFFF]'"),
+        (text(20), text(20, "latin1"), r"{0} ~ '[^\u0001-\u007F]'"),
+        (text(20), text(20, "koi8r"), None),
+        (text(20), Column("c", "tinytext", "tinytext", "utf8mb4", 255, 255), "> 63"),
+        (
+            Column("c", "blob", "blob", octet_length=65535),
+            Column("c", "tinyblob", "tinyblob", octet_length=255),
+            "octet_length({0}) > 255",
+        ),
+        (DATETIME, Column("c", "timestamp", "timestamp"), None),
+        (INT, text(3), None),
+    ],
+)
+def test_values_that_the_new_type_does_not_hold_are_found_on_the_target(before, after, condition):
+    found = misfits(before, after)
+    assert (found is None) if condition is None else (condition in (found or ""))

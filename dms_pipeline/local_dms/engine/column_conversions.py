@@ -8,10 +8,12 @@ _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "yea
 _STRINGS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
 _TEXTS = _STRINGS | {"enum", "set"}
 _BYTES = frozenset({"varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
-WHOLE_NUMBERS = _INTEGERS - {"year"}
+_WHOLE = _INTEGERS - {"year"}
 _EXACT = _INTEGERS | {"decimal"}
 _COUNTED_IN_BYTES = frozenset({"tinytext", "text", "mediumtext", "longtext"})
 _UNICODE = frozenset({"utf8mb4", "utf16", "utf16le", "utf32", "gb18030"})
+_PLANE_0 = frozenset({"utf8mb3", "utf8", "ucs2"})
+_ASCII_AND_MORE = frozenset({"ascii", "latin1"})
 _MOMENTS = (frozenset({"datetime"}), frozenset({"timestamp"}))
 _ASSUMED: dict[str, frozenset[str]] = {
     "smallint": _EXACT, "integer": _EXACT, "bigint": _EXACT, "numeric": _EXACT,
@@ -45,7 +47,7 @@ def conversion(
         return None
     if before.data_type in _INTEGERS and after.data_type in _TEXTS:
         return "{}::text"
-    if before.data_type == "bit" and after.data_type in WHOLE_NUMBERS:
+    if before.data_type == "bit" and after.data_type in _WHOLE:
         return "{}::integer"
     return _ordered(after) if after.data_type == "set" else _convert(after)
 
@@ -77,11 +79,11 @@ def _keeps(before: Column, after: Column) -> bool:
     return (
         (one in _EXACT and other in _EXACT - {"year"})
         or (one in _TEXTS and other in _TEXTS)
-        or (one in WHOLE_NUMBERS and other in _TEXTS - {"enum", "set"})
+        or (one in _WHOLE and other in _TEXTS - {"enum", "set"})
         or (one in _BYTES | {"binary"} and other in _BYTES)
         or any(one in group and other in group for group in _MOMENTS)
         or (one == "date" and other == "datetime")
-        or (before.column_type == "bit(1)" and other in WHOLE_NUMBERS)
+        or (before.column_type == "bit(1)" and other in _WHOLE)
         or (one == other and one in ("float", "double", "date", "year"))
     )
 
@@ -109,6 +111,42 @@ def _holds(after: Column, before: Column) -> bool:
     if one == "bit":
         return True
     return not ("unsigned" in after.column_type and "unsigned" not in before.column_type)
+
+
+def misfits(before: Column, after: Column) -> str | None:
+    """The SQL condition for rows of the target whose values the new type does not hold.
+
+    A source that is not strict changes those. The column's name is ``{0}``. None if the target
+    cannot tell.
+    """
+    one, other = before.data_type, after.data_type
+    if one in _EXACT - {"year"} and other in _EXACT - {"year"}:
+        low, high, places = number_range(after)
+        margin = f".{'9' * places}" if places else ""
+        return (
+            f"{{0}} NOT BETWEEN {low}{margin if low else ''} AND {high}{margin}"
+            f" OR {{0}} <> round({{0}}::numeric, {places})"
+        )
+    if one in _TEXTS and other in _STRINGS and after.charset is not None:
+        return _misfitting_text(before, after)
+    if one in _BYTES | {"binary"} and other in _BYTES:
+        return f"octet_length({{0}}) > {after.octet_length or 0}"
+    return None
+
+
+def _misfitting_text(before: Column, after: Column) -> str | None:
+    size = after.char_length or 0
+    if after.data_type in _COUNTED_IN_BYTES:
+        # At most so many characters are as many bytes in every character set.
+        size = (after.octet_length or 0) // 4
+    too_long = f"char_length({{0}}) > {size}"
+    if after.charset == before.charset or after.charset in _UNICODE:
+        return too_long
+    if after.charset in _PLANE_0:
+        return rf"{too_long} OR {{0}} ~ '[\U00010000-\U0010FFFF]'"
+    if after.charset in _ASCII_AND_MORE:
+        return rf"{too_long} OR {{0}} ~ '[^\u0001-\u007F]'"
+    return None
 
 
 def number_range(column: Column) -> tuple[int, int, int]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.column_conversions import WHOLE_NUMBERS, conversion, number_range
+from dms_pipeline.local_dms.engine.column_conversions import conversion, misfits
 from dms_pipeline.local_dms.engine.column_defaults import default_field
 from dms_pipeline.local_dms.engine.column_layout import (
     earlier_name,
@@ -300,14 +300,12 @@ def _fits_in_fact(
     became: Column,
     after: PlannedColumn,
 ) -> bool:
-    """Whether the whole numbers that are there are in the range of the new type."""
-    if before is None or not {before.data_type, became.data_type} <= WHOLE_NUMBERS:
+    """Whether the values that are there are values of the new type."""
+    condition = None if before is None else misfits(before, became)
+    if condition is None:
         return False
-    low, high, _ = number_range(became)
-    outside = sql.SQL("{} NOT BETWEEN {} AND {}").format(
-        sql.Identifier(after.target_name), sql.Literal(low), sql.Literal(high)
-    )
-    return not _has_rows(target, plan, where=outside)
+    where = sql.SQL(condition).format(sql.Identifier(after.target_name))
+    return not _has_rows(target, plan, where=where)
 
 
 def _has_rows(target: TargetConnection, plan: TablePlan, *, where: sql.Composable = _ALL) -> bool:
