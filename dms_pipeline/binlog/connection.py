@@ -41,6 +41,11 @@ _BUSY: Mapping[int, str] = {
     1226: _TOO_MANY,
     1412: "the table was altered or truncated while it was being loaded: load again",
 }
+_WITHOUT_LIMITS = (
+    "SET SESSION sql_select_limit = 18446744073709551615, sql_big_selects = 1"
+    " /*!50708 , SESSION max_execution_time = 0 */ /*M!100101 , SESSION max_statement_time = 0 */"
+)
+"""A server's limits for whoever queries it would leave out rows, the first of them in silence."""
 _PASSING = (pymysql.OperationalError, pymysql.InterfaceError, OSError)
 
 
@@ -86,6 +91,7 @@ class ConnectionSettings:
             "charset": "utf8mb4",
             "autocommit": True,
             "connect_timeout": self.connect_timeout_s,
+            "init_command": _WITHOUT_LIMITS,
             **options,
         }
         try:

@@ -40,11 +40,13 @@ logger = logging.getLogger(__name__)
 _CHUNK_BYTES = 256 * 1024
 _CHUNK_ROWS = 1000
 
-# Broken files or tablespaces, MERGE without its tables, foreign tables out of reach:
+# Broken files or tablespaces, foreign tables out of reach, and virtual columns whose expressions
+# have no value for what is in a row:
 # https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
-_UNREADABLE_TABLE = frozenset(
-    {1016, 1017, 1033, 1034, 1035, 1168, 1194, 1195, 1286, 1296, 1429, 1430, 1812, 1814, 1932}
-)
+_UNREADABLE_TABLE = frozenset({
+    1016, 1017, 1033, 1034, 1035, 1194, 1195, 1286, 1296, 1429, 1430, 1812, 1814, 1932,
+    1264, 1292, 1365, 1366, 1406, 1411, 1690, *range(3140, 3159),
+})  # fmt: skip
 
 OnUnfit = Callable[[ValueDoesNotFitError], None]
 
