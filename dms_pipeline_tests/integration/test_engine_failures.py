@@ -104,7 +104,12 @@ def test_limits_of_the_server_for_queries_leave_out_no_row(mysql, postgres, sour
     for number in range(3):
         source.run(f"INSERT INTO {source.schema}.t VALUES ({number}, 0)")
     time_limit = "max_statement_time" if mysql.program.is_mariadb else "max_execution_time"
-    limits = {"sql_select_limit": 1, "max_join_size": 1, "sql_big_selects": 0, time_limit: 1}
+    limits: dict[str, float] = {
+        "sql_select_limit": 1,
+        "max_join_size": 1,
+        "sql_big_selects": 0,
+        time_limit: 1,
+    }
     if mysql.program.is_mariadb:
         limits[time_limit] = 0.000001
     try:
