@@ -41,6 +41,10 @@ _BUSY: Mapping[int, str] = {
     1226: _TOO_MANY,
     1412: "the table was altered or truncated while it was being loaded: load again",
 }
+SERVER_GOES_AWAY = frozenset({1053, 1077, 1079, 1152, 1184, 1317, 1927, 2006, 2013, 3169})
+# Disk, memory, threads, locks.
+_NO_ROOM = frozenset({1021, 1037, 1038, 1041, 1114, 1135, 1205, 1213})
+_CLIENT_S = frozenset({0, *range(2000, 3000)})
 _WITHOUT_LIMITS = (
     "SET SESSION sql_select_limit = 18446744073709551615, sql_big_selects = 1"
     " /*!50708 , SESSION max_execution_time = 0 */ /*M!100101 , SESSION max_statement_time = 0 */"
@@ -111,6 +115,17 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, pymysql.MySQLError) and len(error.args) >= 2:
         return f"({error.args[0]}) {error.args[1]}"
     return str(error) or type(error).__name__
+
+
+def is_about_statement(error: Exception) -> bool:
+    """Whether the server cannot do what was asked, though it is there, willing, and has room.
+
+    0, and the numbers from 2000 to 2999, are the client's own:
+    https://dev.mysql.com/doc/mysql-errors/8.4/en/error-reference-introduction.html
+    """
+    number = error.args[0] if isinstance(error, pymysql.MySQLError) and error.args else None
+    passing = SERVER_GOES_AWAY | _NO_ROOM | _BUSY.keys() | _REFUSALS.keys()
+    return isinstance(number, int) and number not in _CLIENT_S and number not in passing
 
 
 def source_error(what: str, error: Exception) -> SourceError:

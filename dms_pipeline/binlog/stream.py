@@ -14,7 +14,7 @@ from typing import Any, Self
 import pymysql
 from pymysql.connections import Connection
 
-from dms_pipeline.binlog.connection import ConnectionSettings, source_error
+from dms_pipeline.binlog.connection import SERVER_GOES_AWAY, ConnectionSettings, source_error
 from dms_pipeline.binlog.events import BinlogEvent
 from dms_pipeline.binlog.framing import EventFramer, TableFilter
 from dms_pipeline.binlog.packets import PacketReader
@@ -28,7 +28,6 @@ _HEARTBEAT_S = 5
 _SILENCE_LIMIT_S = 60
 _GREATEST_OFFSET = 0xFFFFFFFF
 _ERROR_MASTER_FATAL_READING_BINLOG = 1236
-_SERVER_GOES_AWAY = frozenset({1053, 1077, 1079, 1152, 1184, 1317, 1927, 2006, 2013, 3169})
 
 
 class BinlogStream:
@@ -147,7 +146,7 @@ class BinlogStream:
         raise self._refusal(number, message)
 
     def _refusal(self, number: int, message: str) -> SourceError:
-        if number in _SERVER_GOES_AWAY:
+        if number in SERVER_GOES_AWAY:
             return SourceUnavailableError(
                 f"the source stopped sending its binary log: ({number}) {message}"
             )

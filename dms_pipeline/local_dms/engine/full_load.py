@@ -14,7 +14,7 @@ from psycopg import sql
 from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
-from dms_pipeline.binlog.connection import describe_error, source_error
+from dms_pipeline.binlog.connection import describe_error, is_about_statement, source_error
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.change_batch import EncodedRow
 from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
@@ -39,14 +39,6 @@ logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 256 * 1024
 _CHUNK_ROWS = 1000
-
-# Broken files or tablespaces, foreign tables out of reach, and virtual columns whose expressions
-# have no value for what is in a row:
-# https://dev.mysql.com/doc/mysql-errors/8.4/en/server-error-reference.html
-_UNREADABLE_TABLE = frozenset({
-    1016, 1017, 1033, 1034, 1035, 1194, 1195, 1286, 1296, 1429, 1430, 1812, 1814, 1932,
-    1264, 1292, 1365, 1366, 1406, 1411, 1690, *range(3140, 3159),
-})  # fmt: skip
 
 OnUnfit = Callable[[ValueDoesNotFitError], None]
 
@@ -77,7 +69,7 @@ def load_table(
 
     Raises:
         LoadInterruptedError: ``should_stop`` said so; rolled back.
-        LoadError: a value does not fit, the target refused, or the source cannot open the table.
+        LoadError: a value does not fit, the target refused, or the source cannot read the table.
         TargetError: the target is away, or has no room.
         SourceError: the source is away, or refused.
     """
@@ -95,7 +87,8 @@ def load_table(
     except psycopg.Error as error:
         raise LoadError(f"{what}: {describe_target_error(error, target)}") from error
     except pymysql.MySQLError as error:
-        if error.args and error.args[0] in _UNREADABLE_TABLE:
+        if is_about_statement(error):
+            # Broken files, virtual columns without a value for what is in a row, and the like.
             raise LoadError(
                 f"{what}: the source cannot read it: {describe_error(error)}"
             ) from error
