@@ -73,6 +73,7 @@ def logged_ddl(event: QueryEvent) -> DdlStatement | None:
         event.statement,
         event.schema,
         backslash_escapes=event.backslash_escapes,
+        ansi_quotes=event.ansi_quotes,
         has_usual_types=event.has_usual_types,
     )
 
@@ -82,6 +83,7 @@ def parse_ddl(
     default_schema: str,
     *,
     backslash_escapes: bool = True,
+    ansi_quotes: bool = False,
     has_usual_types: bool = True,
 ) -> DdlStatement | None:
     """The statement, if it is one that can matter to a table.
@@ -90,6 +92,7 @@ def parse_ddl(
         statement: its text.
         default_schema: of tables that are named without one.
         backslash_escapes: whether a backslash in a text escapes the next character.
+        ansi_quotes: whether double quotes stand around names.
         has_usual_types: whether the names of types mean what they mean in MySQL.
 
     Raises:
@@ -97,7 +100,8 @@ def parse_ddl(
     """
     if not _may_begin_with(statement, _FIRST_WORDS) or _is_about_something_else(statement):
         return None
-    reader = WordReader(read_words(statement, backslash_escapes=backslash_escapes))
+    words = read_words(statement, backslash_escapes=backslash_escapes, ansi_quotes=ansi_quotes)
+    reader = WordReader(words)
     # MariaDB: variables for the time of one statement.
     if reader.accept("SET", "STATEMENT"):
         while not (reader.at_end or reader.accept("FOR")):

@@ -7,9 +7,12 @@ rules do not: names, strings and nesting are told apart here, meaning is found i
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar
 
 import sqlglot
 from sqlglot import TokenType
+from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import SqlglotError
 
 _EXECUTABLE_COMMENT = re.compile(r"/\*M?!\d*(.*?)\*/", re.DOTALL)
@@ -34,21 +37,38 @@ class UnreadableStatementError(Exception):
     """Not even the words of a statement can be told apart."""
 
 
-def read_words(statement: str, *, backslash_escapes: bool = True) -> list[Word]:
+def read_words(
+    statement: str, *, backslash_escapes: bool = True, ansi_quotes: bool = False
+) -> list[Word]:
     """All words; what stands in an executable comment belongs to the statement.
 
-    Without ``backslash_escapes`` a backslash is a character like others.
+    Args:
+        statement: its text.
+        backslash_escapes: whether a backslash in a string escapes the next character.
+        ansi_quotes: whether double quotes stand around names, in which nothing is escaped.
     """
     text = _EXECUTABLE_COMMENT.sub(r" \1 ", statement)
-    if not backslash_escapes:
-        text = text.replace("\\", "\\\\")
     try:
         # Of statements that begin with REPLACE, RENAME and the like sqlglot's tokenizer keeps the
         # rest as one text, unless they do not begin with it.
-        tokens = sqlglot.tokenize(f"SELECT {text}", read="mysql")[1:]
+        tokens = sqlglot.tokenize(f"SELECT {text}", read=_dialect(backslash_escapes, ansi_quotes))[
+            1:
+        ]
     except SqlglotError as error:
         raise UnreadableStatementError(str(error)) from error
     return [word for token in tokens for word in _words(token.token_type, token.text)]
+
+
+@cache
+def _dialect(backslash_escapes: bool, ansi_quotes: bool) -> type[MySQL]:
+    """MySQL's words in the two modes that change them."""
+
+    class Tokenizer(MySQL.Tokenizer):
+        QUOTES: ClassVar = ["'"] if ansi_quotes else ["'", '"']
+        IDENTIFIERS: ClassVar = ["`", '"'] if ansi_quotes else ["`"]
+        STRING_ESCAPES: ClassVar = ["'", '"', "\\"] if backslash_escapes else ["'", '"']
+
+    return type("MySQLInMode", (MySQL,), {"Tokenizer": Tokenizer})
 
 
 def _words(kind: TokenType, text: str) -> Iterator[Word]:
