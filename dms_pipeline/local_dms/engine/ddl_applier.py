@@ -218,10 +218,8 @@ def _retype_text(target: TargetConnection, change: TableChange, charset: str | N
         earlier = earlier_name(column.source.name, change.clauses, change.before.layout)
         if earlier is None or column.source.charset is None:
             continue
-        before, became = (
-            _definition(change.before, earlier),
-            change.after.certain(column.source.name),
-        )
+        before = _definition(change.before, earlier)
+        became = change.after.certain(column.source.name)
         is_kept = new_definition(earlier, change.clauses) is None
         if became is None and before is not None and is_kept and charset != "binary":
             became = replace(before, charset=charset)
