@@ -41,7 +41,10 @@ _BUSY: Mapping[int, str] = {
     1226: _TOO_MANY,
     1412: "the table was altered or truncated while it was being loaded: load again",
 }
-SERVER_GOES_AWAY = frozenset({1053, 1077, 1079, 1152, 1184, 1317, 1927, 2006, 2013, 3169})
+SERVER_GOES_AWAY = frozenset({
+    1053, 1077, 1079, 1080, 1152, 1158, 1159, 1160, 1161, 1184, 1317, 1927, 2006, 2013, 3169, 4031,
+})  # fmt: skip
+"""It shuts down, or ends this connection: by KILL, after idleness, or unheard."""
 # Disk, memory, threads, locks.
 _NO_ROOM = frozenset({1021, 1037, 1038, 1041, 1114, 1135, 1205, 1213})
 _CLIENT_S = frozenset({0, *range(2000, 3000)})

@@ -16,6 +16,11 @@ from dms_pipeline.binlog.connection import is_about_statement
         (pymysql.InterfaceError(0, ""), False),
         (pymysql.OperationalError(2013, "Lost connection"), False),
         (pymysql.OperationalError(1053, "Server shutdown in progress"), False),
+        (
+            pymysql.OperationalError(4031, "Disconnected because of inactivity"),
+            False,
+        ),
+        (pymysql.OperationalError(1159, "Got timeout reading communication packets"), False),
         (pymysql.OperationalError(1114, "The table '/tmp/#sql' is full"), False),
         (pymysql.OperationalError(1142, "SELECT command denied"), False),
         (pymysql.OperationalError(1040, "Too many connections"), False),
