@@ -190,3 +190,15 @@ def test_row_change_in_statement_format_is_found(statement, schema, found):
         return table == TableId("s", "t")
 
     assert (changes_rows_of(statement, schema, selects) is not None) is found
+
+
+@pytest.mark.parametrize(
+    ("statement", "modes"),
+    [
+        (r"INSERT INTO `s`.`t` VALUES ('a\')", {"backslash_escapes": False}),
+        ('INSERT INTO "s"."t" VALUES (1)', {"ansi_quotes": True}),
+        (r"""UPDATE "s"."t" SET "a\" = '\'""", {"ansi_quotes": True, "backslash_escapes": False}),
+    ],
+)
+def test_row_change_in_statement_format_is_found_in_the_mode_of_its_session(statement, modes):
+    assert changes_rows_of(statement, "x", TableId("s", "t").__eq__, **modes) is not None

@@ -275,7 +275,13 @@ class ChangeCapture:
                 self._definition(event, applies=False)
             return
         rules = self._catalogue.rules
-        changed = changes_rows_of(event.statement, event.schema, rules.selects)
+        changed = changes_rows_of(
+            event.statement,
+            event.schema,
+            rules.selects,
+            backslash_escapes=event.backslash_escapes,
+            ansi_quotes=event.ansi_quotes,
+        )
         if changed is not None:
             raise BinlogError(
                 f"a change of table {changed} before {event.position} was logged as a statement;"

@@ -7,6 +7,7 @@ from typing import Literal
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import SqlglotError
 
 from dms_pipeline.binlog.events import QueryEvent
@@ -24,6 +25,7 @@ from dms_pipeline.local_dms.engine.sql_words import (
     UnreadableStatementError,
     Word,
     WordReader,
+    dialect,
     read_words,
     split_at_commas,
 )
@@ -100,8 +102,7 @@ def parse_ddl(
     """
     if not _may_begin_with(statement, _FIRST_WORDS) or _is_about_something_else(statement):
         return None
-    words = read_words(statement, backslash_escapes=backslash_escapes, ansi_quotes=ansi_quotes)
-    reader = WordReader(words)
+    reader = WordReader(read_words(statement, dialect(backslash_escapes, ansi_quotes)))
     # MariaDB: variables for the time of one statement.
     if reader.accept("SET", "STATEMENT"):
         while not (reader.at_end or reader.accept("FOR")):
@@ -221,25 +222,32 @@ def mentions(statement: str, tables: Iterable[TableId]) -> TableId | None:
 
 
 def changes_rows_of(
-    statement: str, default_schema: str, selects: Callable[[TableId], bool]
+    statement: str,
+    default_schema: str,
+    selects: Callable[[TableId], bool],
+    *,
+    backslash_escapes: bool = True,
+    ansi_quotes: bool = False,
 ) -> TableId | None:
     """A selected table that a statement-format row change names, if there is one.
 
-    Errs on the side of caution where sqlglot does not understand the statement.
+    Errs on the side of caution where sqlglot does not understand the statement. The arguments are
+    those of ``parse_ddl``.
     """
     if not _may_begin_with(statement, _ROW_CHANGES):
         return None
-    for table in _changed_tables(statement, default_schema):
+    spoken = dialect(backslash_escapes, ansi_quotes)
+    for table in _changed_tables(statement, default_schema, spoken):
         if selects(table):
             return table
     return None
 
 
-def _changed_tables(statement: str, schema: str) -> list[TableId]:
+def _changed_tables(statement: str, schema: str, spoken: type[MySQL]) -> list[TableId]:
     try:
-        words = read_words(statement)
+        words = read_words(statement, spoken)
         understood = bool(words) and words[0].keyword in ("INSERT", "UPDATE", "DELETE")
-        tree = sqlglot.parse_one(statement, dialect="mysql") if understood else exp.Command()
+        tree = sqlglot.parse_one(statement, dialect=spoken) if understood else exp.Command()
     except (SqlglotError, UnreadableStatementError):
         words = [Word(part, part.upper(), sqlglot.TokenType.VAR) for part in statement.split()]
         tree = exp.Command()

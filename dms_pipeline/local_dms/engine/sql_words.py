@@ -37,31 +37,29 @@ class UnreadableStatementError(Exception):
     """Not even the words of a statement can be told apart."""
 
 
-def read_words(
-    statement: str, *, backslash_escapes: bool = True, ansi_quotes: bool = False
-) -> list[Word]:
+def read_words(statement: str, spoken: type[MySQL] = MySQL) -> list[Word]:
     """All words; what stands in an executable comment belongs to the statement.
 
-    Args:
-        statement: its text.
-        backslash_escapes: whether a backslash in a string escapes the next character.
-        ansi_quotes: whether double quotes stand around names, in which nothing is escaped.
+    ``spoken`` is the session's ``dialect``.
     """
     text = _EXECUTABLE_COMMENT.sub(r" \1 ", statement)
     try:
         # Of statements that begin with REPLACE, RENAME and the like sqlglot's tokenizer keeps the
         # rest as one text, unless they do not begin with it.
-        tokens = sqlglot.tokenize(f"SELECT {text}", read=_dialect(backslash_escapes, ansi_quotes))[
-            1:
-        ]
+        tokens = sqlglot.tokenize(f"SELECT {text}", read=spoken)
     except SqlglotError as error:
         raise UnreadableStatementError(str(error)) from error
-    return [word for token in tokens for word in _words(token.token_type, token.text)]
+    return [word for token in tokens[1:] for word in _words(token.token_type, token.text)]
 
 
 @cache
-def _dialect(backslash_escapes: bool, ansi_quotes: bool) -> type[MySQL]:
-    """MySQL's words in the two modes that change them."""
+def dialect(backslash_escapes: bool, ansi_quotes: bool) -> type[MySQL]:
+    """MySQL's words in the two modes that change them.
+
+    Args:
+        backslash_escapes: whether a backslash in a string escapes the next character.
+        ansi_quotes: whether double quotes stand around names, in which nothing is escaped.
+    """
 
     class Tokenizer(MySQL.Tokenizer):
         QUOTES: ClassVar = ["'"] if ansi_quotes else ["'", '"']
