@@ -122,11 +122,11 @@ def misfits(before: Column, after: Column) -> str | None:
     one, other = before.data_type, after.data_type
     if one in _EXACT - {"year"} and other in _EXACT - {"year"}:
         low, high, places = number_range(after)
-        margin = f".{'9' * places}" if places else ""
-        return (
-            f"{{0}} NOT BETWEEN {low}{margin if low else ''} AND {high}{margin}"
-            f" OR {{0}} <> round({{0}}::numeric, {places})"
-        )
+        nines = f".{'9' * places}" if places else ""
+        outside = f"{{0}} NOT BETWEEN {low}{nines if low else ''} AND {high}{nines}"
+        if places >= number_range(before)[2]:
+            return outside
+        return f"{outside} OR {{0}} <> round({{0}}::numeric, {places})"
     if one in _TEXTS and other in _STRINGS and after.charset is not None:
         return _misfitting_text(before, after)
     if one in _BYTES | {"binary"} and other in _BYTES:

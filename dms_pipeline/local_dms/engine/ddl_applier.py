@@ -246,10 +246,12 @@ def _retype(
     actual = read_target_columns(target, plan).get(after.target_name)
     if actual is None:
         raise LoadError(f"column {after.target_name} is missing on the target")
-    expression = None
-    if became is not None and not _gets_values_for_null(target, change, before, became, after):
-        are_kept = change.is_strict or _fits_in_fact(target, plan, before, became, after)
-        expression = conversion(before, became, actual, is_strict=are_kept)
+    place = sql.Identifier(after.target_name)
+
+    def any_row(condition: str) -> bool:
+        return _has_rows(target, plan, where=sql.SQL(condition).format(place))
+
+    expression = _conversion(before, became, actual, any_row, is_strict=change.is_strict)
     if expression is None:
         if _has_rows(target, plan):
             raise LoadError(
@@ -258,7 +260,6 @@ def _retype(
                 " of the table"
             )
         expression = "NULL"
-    place = sql.Identifier(after.target_name)
     target.execute(
         sql.SQL("ALTER TABLE {} ALTER COLUMN {} TYPE {} USING ({})::{}").format(
             qualified(plan),
@@ -277,33 +278,32 @@ def _shown(column: Column | None) -> str:
     return f"{column.column_type}{charset}"
 
 
-def _gets_values_for_null(
-    target: TargetConnection,
-    change: TableChange,
+def _conversion(
     before: Column | None,
-    became: Column,
-    after: PlannedColumn,
-) -> bool:
-    """A source that is not strict puts zero or nothing in the place of NULL."""
-    if change.is_strict or became.is_nullable or (before and not before.is_nullable):
-        return False
-    is_null = sql.SQL("{} IS NULL").format(sql.Identifier(after.target_name))
-    return _has_rows(target, change.new, where=is_null)
+    became: Column | None,
+    target_type: str,
+    any_row: Callable[[str], bool],
+    *,
+    is_strict: bool,
+) -> str | None:
+    """The conversion as the source made it; None if it cannot be promised.
 
-
-def _fits_in_fact(
-    target: TargetConnection,
-    plan: TablePlan,
-    before: Column | None,
-    became: Column,
-    after: PlannedColumn,
-) -> bool:
-    """Whether the values that are there are values of the new type."""
-    condition = None if before is None else misfits(before, became)
-    if condition is None:
-        return False
-    where = sql.SQL(condition).format(sql.Identifier(after.target_name))
-    return not _has_rows(target, plan, where=where)
+    A source that is not strict changes what does not fit, and puts zero or nothing in the place of
+    NULL. ``any_row`` says whether a condition holds for any row of the target.
+    """
+    if became is None:
+        return None
+    made = conversion(before, became, target_type, is_strict=is_strict)
+    if is_strict:
+        return made
+    may_lose_null = not became.is_nullable and (before is None or before.is_nullable)
+    if may_lose_null and any_row("{0} IS NULL"):
+        return None
+    if made is None and before is not None:
+        condition = misfits(before, became)
+        if condition is not None and not any_row(condition):
+            return conversion(before, became, target_type, is_strict=True)
+    return made
 
 
 def _has_rows(target: TargetConnection, plan: TablePlan, *, where: sql.Composable = _ALL) -> bool:
