@@ -15,9 +15,10 @@ def build_tables(
 ) -> dg.AssetsDefinition:
     """All tables of a pipeline: they share one checkpoint, so they are loaded together."""
     outputs = {slug(table.target): (table, spec) for table, spec in specs.items()}
-    publish_tables = build_publish_tables(pipeline, outputs)
-    # By a tag and not by the op's own pool: the op is every pipeline's.
-    in_pool = {"dagster/concurrency_key": f"dms_{pipeline.name}"}
+    pool = f"dms_{pipeline.name}"
+    # The UI shows the pool of the op that is the pipeline's own. Those that all share have a tag.
+    publish_tables = build_publish_tables(pipeline, outputs, pool=pool)
+    in_pool = {"dagster/concurrency_key": pool}
 
     @dg.config_mapping
     def load_config(config: LoadConfig) -> dict[str, Any]:

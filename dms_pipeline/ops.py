@@ -162,7 +162,10 @@ STEPS = (
 
 
 def build_publish_tables(
-    pipeline: PipelineConfig, specs: Mapping[str, tuple[ReplicatedTable, dg.AssetSpec]]
+    pipeline: PipelineConfig,
+    specs: Mapping[str, tuple[ReplicatedTable, dg.AssetSpec]],
+    *,
+    pool: str,
 ) -> dg.OpDefinition:
     """The last step, which has an output for each of the pipeline's tables.
 
@@ -172,9 +175,15 @@ def build_publish_tables(
     Args:
         pipeline: whose step it is.
         specs: the tables and their assets by the names of the outputs.
+        pool: the pipeline's.
     """
 
-    @dg.op(name=f"{pipeline.name}__publish_tables", ins=_START, out=dict.fromkeys(specs, _DONE))
+    @dg.op(
+        name=f"{pipeline.name}__publish_tables",
+        ins=_START,
+        out=dict.fromkeys(specs, _DONE),
+        pool=pool,
+    )
     def publish_tables(
         context: OpExecutionContext, on: LoadResources
     ) -> Iterator[dg.MaterializeResult[Any]]:

@@ -113,6 +113,8 @@ def test_steps_that_pipelines_share_run_in_the_pool_of_their_own_pipeline(tmp_pa
         concurrency = instance.create_run_for_job(job).run_op_concurrency
     assert concurrency is not None
     assert concurrency.all_pools == {"dms_shop"}
+    [table] = job.asset_layer.executable_asset_keys
+    assert job.asset_layer.asset_graph.get(table).pools == {"dms_shop"}
 
 
 def test_schedule_asks_for_one_run_a_tick():
