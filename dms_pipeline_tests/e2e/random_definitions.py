@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pymysql
 
-from dms_pipeline_tests.engine_driver import connect_source
+from dms_pipeline_tests.engine_driver import connect_source, quoted
 
 ELSEWHERE = "elsewhere"
 _INTEGERS = ("tinyint", "smallint", "mediumint", "int", "bigint")
@@ -76,7 +76,7 @@ class ScriptedTable:
             yield from self._replaced()
 
     def _definitions(self) -> str:
-        columns = [f"{_quoted(name)} {self._type(group)}" for name, group in self._columns.items()]
+        columns = [f"{quoted(name)} {self._type(group)}" for name, group in self._columns.items()]
         return ", ".join(["k int PRIMARY KEY", *columns])
 
     def _any_group(self) -> tuple[str, ...]:
@@ -95,7 +95,7 @@ class ScriptedTable:
         values = [self._chance.choice(_LITERALS) for _ in names]
         draw = self._chance.random()
         if draw < 0.6:
-            columns = ", ".join(["k", *map(_quoted, names)])
+            columns = ", ".join(["k", *map(quoted, names)])
             return (
                 f"INSERT IGNORE INTO {self._table} ({columns})"
                 f" VALUES ({self._key}, {', '.join(values)})"
@@ -103,7 +103,7 @@ class ScriptedTable:
         old = self._chance.randint(1, self._key)
         if draw < 0.85 and names:
             name = self._chance.choice(names)
-            return f"UPDATE IGNORE {self._table} SET {_quoted(name)} = {values[0]} WHERE k >= {old}"
+            return f"UPDATE IGNORE {self._table} SET {quoted(name)} = {values[0]} WHERE k >= {old}"
         return f"DELETE FROM {self._table} WHERE k = {old}"
 
     def _alter(self) -> str:
@@ -128,12 +128,12 @@ class ScriptedTable:
         name = self._chance.choice(names)
         if draw < 0.45:
             del self._columns[name]
-            return f"DROP COLUMN {_quoted(name)}"
+            return f"DROP COLUMN {quoted(name)}"
         if draw < 0.6 and unused:
             return self._renaming(name, self._chance.choice(unused))
         if self._chance.random() < 0.05:
             self._columns[name] = self._any_group()
-        return f"MODIFY {_quoted(name)} {self._type(self._columns[name])}{self._place(name)}"
+        return f"MODIFY {quoted(name)} {self._type(self._columns[name])}{self._place(name)}"
 
     def _addition(self, name: str) -> str:
         self._columns[name] = self._any_group()
@@ -143,20 +143,20 @@ class ScriptedTable:
             digits = kind.removesuffix(" NULL").lstrip("abcdefghijklmnopqrstuvwxyz")
             defaults += [" DEFAULT '2001-02-03 04:05:06'", f" DEFAULT CURRENT_TIMESTAMP{digits}"]
         default = self._chance.choice(defaults)
-        return f"ADD COLUMN {_quoted(name)} {kind}{default}{self._place(name)}"
+        return f"ADD COLUMN {quoted(name)} {kind}{default}{self._place(name)}"
 
     def _renaming(self, old: str, new: str) -> str:
         self._columns[new] = self._columns.pop(old)
         if self._chance.random() < 0.5:
-            return f"RENAME COLUMN {_quoted(old)} TO {_quoted(new)}"
-        return f"CHANGE {_quoted(old)} {_quoted(new)} {self._type(self._columns[new])}"
+            return f"RENAME COLUMN {quoted(old)} TO {quoted(new)}"
+        return f"CHANGE {quoted(old)} {quoted(new)} {self._type(self._columns[new])}"
 
     def _place(self, name: str) -> str:
         draw = self._chance.random()
         if draw < 0.1:
             return " FIRST"
         others = [other for other in self._columns if other != name]
-        return f" AFTER {_quoted(self._chance.choice(others))}" if draw < 0.2 and others else ""
+        return f" AFTER {quoted(self._chance.choice(others))}" if draw < 0.2 and others else ""
 
     def _replaced(self) -> Iterator[str]:
         """The name goes to another table."""
@@ -221,7 +221,3 @@ class Scripts:
         with self._connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"

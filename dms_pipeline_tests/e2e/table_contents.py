@@ -9,7 +9,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from dms_pipeline_tests.engine_driver import connect_source
+from dms_pipeline_tests.engine_driver import connect_source, quoted
 
 Rows = Counter[tuple[str | None, ...]]
 
@@ -30,8 +30,8 @@ def source_tables(dsn: str, schema: str) -> dict[str, list[tuple[str, str]]]:
 
 
 def source_content(dsn: str, schema: str, table: str, columns: list[tuple[str, str]]) -> Rows:
-    listed = ", ".join(_quoted(column) for column, _ in columns)
-    rows = _source_rows(dsn, f"SELECT {listed} FROM {_quoted(schema)}.{_quoted(table)}")
+    listed = ", ".join(quoted(column) for column, _ in columns)
+    rows = _source_rows(dsn, f"SELECT {listed} FROM {quoted(schema)}.{quoted(table)}")
     kinds = [kind for _, kind in columns]
     return Counter(
         tuple(_source_text(value, kind) for value, kind in zip(row, kinds, strict=True))
@@ -51,10 +51,6 @@ def target_content(dsn: str, schema: str, table: str, columns: list[tuple[str, s
         tuple(_target_text(value, kind) for value, kind in zip(row, kinds, strict=True))
         for row in rows
     )
-
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
 
 
 def _source_rows(dsn: str, statement: str) -> list[tuple[Any, ...]]:

@@ -18,6 +18,7 @@ from dms_pipeline_tests.dms_objects import Objects
 from dms_pipeline_tests.e2e.case_runs import drop_on_target, source_end
 from dms_pipeline_tests.e2e.table_contents import source_content, source_tables, target_content
 from dms_pipeline_tests.integration.test_local_aws_load import (
+    POLL_S,
     objects_between,
     until,
 )
@@ -97,6 +98,7 @@ def assert_new_task_ends_equal(
     while parse_checkpoint(checkpoint) < end:
         assert time.monotonic() < deadline, f"{checkpoint} is still before {end}"
         checkpoint = until(objects, arn, "running")["RecoveryCheckpoint"] or checkpoint
+        time.sleep(POLL_S)
     objects.dms.stop_replication_task(ReplicationTaskArn=arn)
     assert until(objects, arn, "stopped", "failed")["Status"] == "stopped"
     for table, columns in source_tables(mysql.dsn, SCHEMA).items():
