@@ -9,7 +9,7 @@ from dms_pipeline.errors import SourceUnavailableError
 from dms_pipeline.local_dms.engine import schema_history
 from dms_pipeline.local_dms.engine.schema_history import SchemaHistory
 from dms_pipeline_tests.e2e.case_runs import drop_on_target
-from dms_pipeline_tests.engine_driver import connect_source, include, target_rows
+from dms_pipeline_tests.engine_driver import EngineRun, connect_source, include, target_rows
 from dms_pipeline_tests.integration.test_engine_full_load_and_cdc import Source, catch_up, load
 
 SCHEMA = "e_out_of_sight"
@@ -41,6 +41,19 @@ def test_generated_key_that_the_server_hides_is_a_key(source, source_server, pos
         source.run(f"SET {shown} = DEFAULT")
     rows = target_rows(postgres.dsn, f"SELECT my_row_id, v FROM {SCHEMA}.t ORDER BY my_row_id")
     assert rows == [(1, 6), (2, 5)]
+
+
+def test_table_that_the_server_may_mask_is_refused(source, source_server, postgres):
+    if source_server.program.is_mariadb:
+        pytest.skip("needs MySQL")
+    source.run(f"CREATE TABLE {SCHEMA}.t (a int PRIMARY KEY, v text MASKING POLICY p)")
+    run = EngineRun(
+        source_server.dsn, postgres.dsn, rules=[include(SCHEMA)], migration_type="full-load"
+    )
+    assert run.wait(30)["message"] == (
+        f"table {SCHEMA}.t has a masking policy, which hides values of column v; leave it out with"
+        " an exclude rule"
+    )
 
 
 def test_lock_that_somebody_keeps_is_not_waited_for_without_end(source, source_server, monkeypatch):

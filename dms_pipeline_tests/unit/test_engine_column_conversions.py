@@ -2,11 +2,25 @@
 
 import pytest
 
-from dms_pipeline.local_dms.engine.column_conversions import conversion, misfits
+from dms_pipeline.local_dms.engine.column_conversions import (
+    conversion,
+    is_same_in_expressions,
+    misfits,
+)
 from dms_pipeline.local_dms.engine.model import Column
 
 DATETIME = Column("c", "datetime", "datetime")
 INT = Column("c", "int", "int")
+
+
+def _decimal(precision, scale):
+    name = f"decimal({precision},{scale})"
+    return Column("c", "decimal", name, precision=precision, scale=scale)
+
+
+def _text(column_type, collation):
+    kind = column_type.partition("(")[0]
+    return Column("c", kind, column_type, charset="latin1", collation=collation)
 
 
 @pytest.mark.parametrize(
@@ -70,3 +84,29 @@ def text(length, charset="utf8mb4"):
 def test_values_that_the_new_type_does_not_hold_are_found_on_the_target(before, after, condition):
     found = misfits(before, after)
     assert (found is None) if condition is None else (condition in (found or ""))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "is_same"),
+    [
+        (INT, Column("c", "bigint", "bigint"), True),
+        (INT, Column("c", "int", "int unsigned"), False),
+        (INT, Column("c", "bigint", "bigint unsigned zerofill"), False),
+        (INT, Column("c", "decimal", "decimal(10,0)", precision=10, scale=0), False),
+        (_decimal(6, 2), _decimal(9, 2), True),
+        (_decimal(6, 2), _decimal(9, 3), False),
+        (DATETIME, DATETIME, True),
+        (DATETIME, Column("c", "datetime", "datetime(3)", fraction_digits=3), False),
+        (Column("c", "blob", "blob"), Column("c", "longblob", "longblob"), True),
+        (Column("c", "binary", "binary(2)"), Column("c", "varbinary", "varbinary(2)"), False),
+        (_text("varchar(3)", "latin1_bin"), _text("varchar(9)", "latin1_bin"), True),
+        (_text("varchar(3)", "latin1_bin"), _text("varchar(3)", "latin1_swedish_ci"), False),
+        (_text("varchar(3)", "latin1_bin"), _text("char(3)", "latin1_bin"), False),
+        (_text("varchar(3)", None), _text("varchar(3)", None), False),
+        (_text("enum('a','b')", "latin1_bin"), _text("enum('a','b','c')", "latin1_bin"), True),
+        (_text("enum('a','b')", "latin1_bin"), _text("enum('c','a','b')", "latin1_bin"), False),
+        (_text("set('a')", "latin1_bin"), _text("set('a','b')", "latin1_bin"), False),
+    ],
+)
+def test_what_expressions_see_of_a_value(before, after, is_same):
+    assert is_same_in_expressions(before, after) == is_same

@@ -6,6 +6,7 @@ from dms_pipeline.local_dms.engine.type_mapping.numbers import INTEGER_BITS, SHO
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
 _STRINGS = frozenset({"char", "varchar", "tinytext", "text", "mediumtext", "longtext"})
+_VARYING = _STRINGS - {"char"}
 _TEXTS = _STRINGS | {"enum", "set"}
 _BYTES = frozenset({"varbinary", "tinyblob", "blob", "mediumblob", "longblob"})
 _WHOLE = _INTEGERS - {"year"}
@@ -147,6 +148,36 @@ def _misfitting_text(before: Column, after: Column) -> str | None:
     if after.charset in _ASCII_AND_MORE:
         return rf"{too_long} OR {{0}} ~ '[^\u0001-\u007F]'"
     return None
+
+
+def is_same_in_expressions(before: Column, after: Column) -> bool:
+    """Whether every expression has the same result over a value that both types hold."""
+    one, other = before.data_type, after.data_type
+    is_kept = before.column_type == after.column_type
+    if "zerofill" in before.column_type or "zerofill" in after.column_type:
+        return is_kept
+    if before.charset is None and after.charset is None:
+        return is_kept or _is_same_number(before, after) or (one in _BYTES and other in _BYTES)
+    # What a statement says does not always tell the collation.
+    if before.collation is None or before.collation != after.collation:
+        return False
+    return is_kept or (one in _VARYING and other in _VARYING) or _adds_labels(before, after)
+
+
+def _is_same_number(before: Column, after: Column) -> bool:
+    one, other = before.data_type, after.data_type
+    is_alike = (one in _WHOLE and other in _WHOLE) or (
+        one == other == "decimal" and before.scale == after.scale
+    )
+    return is_alike and before.is_unsigned == after.is_unsigned
+
+
+def _adds_labels(before: Column, after: Column) -> bool:
+    """Whether labels come behind those there are, so that none gets another number."""
+    if not before.data_type == after.data_type == "enum":
+        return False
+    known = parse_labels(before.column_type)
+    return parse_labels(after.column_type)[: len(known)] == known
 
 
 def number_range(column: Column) -> tuple[int, int, int]:

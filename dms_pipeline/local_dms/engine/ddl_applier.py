@@ -19,6 +19,7 @@ from dms_pipeline.local_dms.engine.column_layout import (
     new_definition,
     same_name,
 )
+from dms_pipeline.local_dms.engine.computed_columns import computed_anew
 from dms_pipeline.local_dms.engine.ddl_clauses import (
     CharsetConverted,
     ColumnAdded,
@@ -71,6 +72,7 @@ class TableChange:
 def alter_target(target: TargetConnection, change: TableChange) -> None:
     """Make the target table follow; ``target`` is in a transaction."""
     old, new = change.old, change.new
+    _refuse_computed_anew(target, change)
     if new.key != old.key or _names_of_key(old) != _names_of_key(new):
         _drop_primary_key(target, old)
     _drop_and_rename(target, change)
@@ -86,6 +88,21 @@ def alter_target(target: TargetConnection, change: TableChange) -> None:
     if new.key and (changed_key or new.key != old.key):
         _drop_primary_key(target, new)
         add_primary_key(target, new)
+
+
+def _refuse_computed_anew(target: TargetConnection, change: TableChange) -> None:
+    planned = _by_name(change.old)
+    columns = computed_anew(change.before, change.after, change.clauses)
+    names = [column.name for column in columns if column.name.lower() in planned]
+    if names and _has_rows(target, change.old):
+        raise _computed_anew(names)
+
+
+def _computed_anew(names: list[str]) -> LoadError:
+    return LoadError(
+        f"the source computes values of column {', '.join(names)} anew, and what they became"
+        " cannot be told; run a full load of the table"
+    )
 
 
 def create_on_target(target: TargetConnection, plan: TablePlan) -> None:
@@ -202,15 +219,12 @@ def _change(target: TargetConnection, change: TableChange, clause: ColumnChanged
     if after is None or not any(same_name(name, clause.old) for name in change.before.layout):
         return
     became = change.after.certain(after.source.name)
-    _retype(target, change, _definition(change.before, clause.old), became, after)
+    _retype(target, change, change.before.certain(clause.old), became, after)
     unnumbered = sql.SQL("{0} IS NULL OR {0} = 0").format(sql.Identifier(after.target_name))
     if (clause.recomputes and _has_rows(target, change.new)) or (
         clause.numbers and _has_rows(target, change.new, where=unnumbered)
     ):
-        raise LoadError(
-            f"the source computes values of column {after.source.name} anew, and what they became"
-            " cannot be told; run a full load of the table"
-        )
+        raise _computed_anew([after.source.name])
 
 
 def _retype_text(target: TargetConnection, change: TableChange, charset: str | None) -> None:
@@ -218,17 +232,12 @@ def _retype_text(target: TargetConnection, change: TableChange, charset: str | N
         earlier = earlier_name(column.source.name, change.clauses, change.before.layout)
         if earlier is None or column.source.charset is None:
             continue
-        before = _definition(change.before, earlier)
+        before = change.before.certain(earlier)
         became = change.after.certain(column.source.name)
         is_kept = new_definition(earlier, change.clauses) is None
         if became is None and before is not None and is_kept and charset != "binary":
             became = replace(before, charset=charset)
         _retype(target, change, before, became, column)
-
-
-def _definition(table: PastTable, name: str) -> Column | None:
-    spelled = next((known for known in table.layout if same_name(known, name)), name)
-    return table.certain(spelled)
 
 
 def _retype(

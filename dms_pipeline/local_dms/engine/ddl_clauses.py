@@ -75,6 +75,13 @@ class ColumnChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class DefaultChanged:
+    """ALTER COLUMN: another default for values to come."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class KeyChanged:
     """ADD or DROP PRIMARY KEY; ``columns`` None means dropped."""
 
@@ -130,6 +137,7 @@ AlterClause = (
     ColumnAdded
     | ColumnDropped
     | ColumnChanged
+    | DefaultChanged
     | KeyChanged
     | CharsetConverted
     | DefaultCharset
@@ -215,14 +223,22 @@ def _clause(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     elif reader.accept("RENAME"):
         yield from _rename(reader)
     elif reader.accept("ALTER"):
-        # Defaults, visibility of indexes, enforcement of checks: no row changes.
-        return
+        yield from _alteration(reader)
     elif reader.accept("CONVERT", "TO"):
         yield _conversion(reader)
     elif reader.peek() in _PARTITION_VERBS:
         yield _partitions(part)
     else:
         yield UnknownClause(_text(part))
+
+
+def _alteration(reader: WordReader) -> Iterator[AlterClause]:
+    """Also of indexes and checks, which change no row."""
+    reader.accept("COLUMN")
+    reader.accept("IF", "EXISTS")
+    name = reader.qualified_name()[-1]
+    if reader.accept("SET", "DEFAULT") or reader.accept("DROP", "DEFAULT"):
+        yield DefaultChanged(name)
 
 
 def _conversion(reader: WordReader) -> CharsetConverted:

@@ -17,13 +17,18 @@ from dms_pipeline.errors import DmsPipelineError, LoadError
 from dms_pipeline.local_dms.engine.change_applier import ChangeApplier
 from dms_pipeline.local_dms.engine.column_defaults import timestamp_literals
 from dms_pipeline.local_dms.engine.column_layout import UnknownLayoutError
+from dms_pipeline.local_dms.engine.computed_columns import uses_default
 from dms_pipeline.local_dms.engine.ddl import DdlStatement, exchanged_with, renamed_to
 from dms_pipeline.local_dms.engine.ddl_applier import (
     TableChange,
     alter_target,
     create_on_target,
 )
-from dms_pipeline.local_dms.engine.ddl_clauses import ColumnAdded, PartitionsChanged
+from dms_pipeline.local_dms.engine.ddl_clauses import (
+    ColumnAdded,
+    DefaultChanged,
+    PartitionsChanged,
+)
 from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.past_table import PastTable, carried_on, created
 from dms_pipeline.local_dms.engine.schema_history import SchemaHistory, UnknownTableError
@@ -68,7 +73,7 @@ class DdlReplication:
         """The tables of the task that a statement is about."""
         if ddl.kind == "drop_schema":
             return [t for t in self._catalogue.plans if t.schema == ddl.tables[0].schema]
-        if ddl.kind == "alter" and not (ddl.clauses or ddl.ignores_errors):
+        if ddl.kind == "alter" and not (ddl.ignores_errors or self._matters(ddl)):
             return []
         if ddl.kind == "drop":
             # With IF EXISTS it may name what never was.
@@ -78,6 +83,15 @@ class DdlReplication:
         if (renamed := renamed_to(ddl)) is not None:
             named[renamed] = None
         return [table for table in named if self._catalogue.rules.selects(table)]
+
+    def _matters(self, ddl: DdlStatement) -> bool:
+        """Defaults alone matter where a column is computed from them."""
+        past = self._catalogue.past(ddl.tables[0])
+        return any(
+            not isinstance(clause, DefaultChanged)
+            or (past is not None and uses_default(past, clause.name))
+            for clause in ddl.clauses
+        )
 
     def carry_out(self, ddl: DdlStatement, event: QueryEvent, checkpoint: str) -> None:
         """Everything before the statement has been committed."""

@@ -182,7 +182,10 @@ def _decoded(text: str) -> PastTable | None:
 def _parsed(document: dict[str, Any]) -> PastTable:
     source = SourceTable(
         TableId(*document["table"]),
-        tuple(Column(**column) for column in document["columns"]),
+        tuple(
+            Column(**{**column, "computed_from": tuple(column.get("computed_from", ()))})
+            for column in document["columns"]
+        ),
         tuple(document["primary_key"]),
         hidden_columns=document["hidden_columns"],
         charset=document.get("charset"),

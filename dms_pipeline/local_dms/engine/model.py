@@ -36,6 +36,10 @@ class Column:
     is_nullable: bool = True
     is_falsely_logged: bool = False
     """Whether the source's log may hold other values than the table."""
+    computed_from: tuple[str, ...] = ()
+    """The columns that the expression of a generated column names, in lower case."""
+    uses_defaults: bool = False
+    """Whether that expression asks for the default of a column."""
 
     @property
     def is_unsigned(self) -> bool:

@@ -1,6 +1,6 @@
 """A table as rows at some place in the log have it, and what is not known of it there. Pure."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -49,9 +49,11 @@ class PastTable:
 
     def certain(self, name: str) -> Column | None:
         """The column's definition here, if it is known."""
-        if name in self.unknown or name in self.uncertain:
-            return None
-        return next((column for column in self.source.columns if column.name == name), None)
+        for column in self.source.columns:
+            if column_layout.same_name(column.name, name):
+                is_known = column.name not in self.unknown and column.name not in self.uncertain
+                return column if is_known else None
+        return None
 
 
 def walked_back(
@@ -91,9 +93,8 @@ def walked_back(
     unique = tuple(index for index in unique if "" not in index)
     # What the default was before a statement that sets it is not said.
     charset = None if any(map(sets_charset, later)) else today.charset
-    source = replace(
-        today, columns=tuple(columns), primary_key=key, unique_keys=unique, charset=charset
-    )
+    named = tuple(_computed_from(column, earlier_names.get) for column in columns)
+    source = replace(today, columns=named, primary_key=key, unique_keys=unique, charset=charset)
     return PastTable(source, frozenset(dropped), frozenset(uncertain), frozenset(dropped))
 
 
@@ -152,6 +153,14 @@ def completed(walked: PastTable, known: PastTable) -> PastTable:
     )
 
 
+def _computed_from(column: Column, renamed: Callable[[str], str | None]) -> Column:
+    """MariaDB renames columns also in the expressions that name them."""
+    if not column.computed_from:
+        return column
+    names = (renamed(name) or name for name in column.computed_from)
+    return replace(column, computed_from=tuple(name.lower() for name in names))
+
+
 def _stated(name: str, clauses: Clauses) -> str | None:
     """The definition that a statement gives the column of that name behind it."""
     return next((clause.definition for clause in clauses if _defines(clause, name)), None)
@@ -190,7 +199,8 @@ def _definition_behind(
     """
     earlier = column_layout.earlier_name(name, clauses, before.layout)
     if earlier is not None and column_layout.new_definition(earlier, clauses) is None:
-        return _kept(before, earlier, clauses)
+        kept = _kept(before, earlier, clauses)
+        return kept and _computed_from(kept, lambda one: column_layout.later_name(one, clauses))
     stated = next((c.stated for c in clauses if _defines(c, name)), None)
     if stated is None or stated.charset != TABLE_CHARSET:
         return stated
@@ -200,8 +210,7 @@ def _definition_behind(
 
 def _kept(before: PastTable, earlier: str, clauses: Clauses) -> Column | None:
     """The definition that a column had before a statement and has kept."""
-    spelled = next((n for n in before.layout if column_layout.same_name(n, earlier)), earlier)
-    definition = before.certain(spelled)
+    definition = before.certain(earlier)
     converted = _conversion(clauses)
     if definition is None or definition.charset is None or converted is None:
         return definition

@@ -70,9 +70,11 @@ def read_tables(
     for schema, name, *column, extra, expression in _query(connection, _COLUMNS, (schemas,)):
         table = TableId(schema, name)
         if table in tables:
-            columns.setdefault(table, []).append(_column(column))
-            computed = Computation(extra, expression)
-            computations.setdefault(table, {})[columns[table][-1].name] = computed
+            computation = Computation(extra, expression)
+            columns.setdefault(table, []).append(_column(column, computation))
+            computations.setdefault(table, {})[columns[table][-1].name] = computation
+            if computation.is_masked:
+                refused[table] = f"has a masking policy, which hides values of column {column[0]}"
     for table, names in falsely_logged(connection, computations).items():
         columns[table] = [
             replace(column, is_falsely_logged=column.name in names) for column in columns[table]
@@ -133,7 +135,7 @@ def _hash_counts(rows: list[tuple[Any, ...]]) -> Counter[TableId]:
     return Counter(table for table, _ in hashes)
 
 
-def _column(row: list[Any]) -> Column:
+def _column(row: list[Any], computation: Computation) -> Column:
     name, data_type, column_type, charset, chars, octets, precision, scale, fraction, *more = row
     return Column(
         name=name,
@@ -147,6 +149,8 @@ def _column(row: list[Any]) -> Column:
         fraction_digits=fraction or 0,
         collation=more[0],
         is_nullable=more[1] == "YES",
+        computed_from=computation.computed_from,
+        uses_defaults=computation.uses_defaults,
     )
 
 

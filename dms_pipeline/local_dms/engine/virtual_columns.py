@@ -8,7 +8,7 @@ right; stored columns are right on both.
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,6 +43,22 @@ class Computation:
     @property
     def is_numbered(self) -> bool:
         return "auto_increment" in self.extra.lower()
+
+    @property
+    def is_masked(self) -> bool:
+        """Whether a SELECT may see other values than the log holds."""
+        # https://dev.mysql.com/doc/refman/9.7/en/data-masking-policy-usage.html
+        return "MASKING POLICY" in self.extra.upper()
+
+    @property
+    def computed_from(self) -> tuple[str, ...]:
+        """The names that the expression holds, in lower case: of columns, and maybe of others."""
+        quoted = dict.fromkeys(_QUOTED_NAME.findall(self.expression or ""))
+        return tuple(name.replace("``", "`").lower() for name in quoted)
+
+    @property
+    def uses_defaults(self) -> bool:
+        return "default(" in (self.expression or "").lower()
 
 
 def falsely_logged(
@@ -89,13 +105,9 @@ def computed_from_number(columns: Mapping[str, Computation]) -> set[str]:
             for name, computed in columns.items()
             if computed.is_virtual
             and name not in found
-            and not known.isdisjoint(_names(computed.expression or ""))
+            and not known.isdisjoint(computed.computed_from)
         }
         if not more:
             return found
         found |= more
         known |= {name.lower() for name in more}
-
-
-def _names(expression: str) -> Iterable[str]:
-    return (name.replace("``", "`").lower() for name in _QUOTED_NAME.findall(expression))

@@ -1,0 +1,62 @@
+"""Which generated columns the source computes anew because a statement changes others. Pure.
+
+The log does not tell what they become, neither of stored columns nor of virtual ones.
+"""
+
+from dms_pipeline.local_dms.engine import column_layout
+from dms_pipeline.local_dms.engine.column_conversions import is_same_in_expressions
+from dms_pipeline.local_dms.engine.ddl_clauses import (
+    CharsetConverted,
+    ColumnChanged,
+    DefaultChanged,
+)
+from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable
+
+
+def computed_anew(before: PastTable, after: PastTable, clauses: Clauses) -> list[Column]:
+    """Generated columns of ``before`` that may have other values in ``after``, between them.
+
+    Those are left out that the statement itself drops or gives another definition.
+    """
+    values, defaults = _changed(before, after, clauses)
+    found = []
+    for name in before.layout:
+        column = before.certain(name)
+        if column is None or column_layout.later_name(name, clauses) is None:
+            continue
+        if column_layout.new_definition(name, clauses) is not None:
+            continue
+        named = set(column.computed_from)
+        if named & values or (column.uses_defaults and named & defaults):
+            found.append(column)
+    return found
+
+
+def uses_default(table: PastTable, name: str) -> bool:
+    """Whether a generated column may be computed from the default of the column of that name."""
+    return any(
+        column.uses_defaults and name.lower() in column.computed_from
+        for column in table.source.columns
+    )
+
+
+def _changed(before: PastTable, after: PastTable, clauses: Clauses) -> tuple[set[str], set[str]]:
+    """Columns whose values may mean something else to an expression, and whose defaults may."""
+    values, defaults = set(), set()
+    is_converted = any(isinstance(clause, CharsetConverted) for clause in clauses)
+    for name in before.layout:
+        column = before.certain(name)
+        is_defined = column_layout.new_definition(name, clauses) is not None
+        is_text = column is None or column.charset is not None
+        if is_defined or (is_converted and is_text):
+            later = column_layout.later_name(name, clauses)
+            became = None if later is None else after.certain(later)
+            if column is None or became is None or not is_same_in_expressions(column, became):
+                values.add(name.lower())
+    for clause in clauses:
+        if isinstance(clause, DefaultChanged):
+            defaults.add(clause.name.lower())
+        elif isinstance(clause, ColumnChanged) and not clause.keeps_type:
+            defaults.add(clause.old.lower())
+    return values, defaults

@@ -1,0 +1,10 @@
+ALTER TABLE renamed_before RENAME COLUMN a TO b;
+ALTER TABLE renamed_before ALTER b SET DEFAULT 6;
+ALTER TABLE renamed_later ALTER a SET DEFAULT 6;
+ALTER TABLE renamed_later RENAME COLUMN a TO b;
+ALTER TABLE renamed_at_once CHANGE a b int DEFAULT 6;
+ALTER TABLE renamed_and_plain_later RENAME COLUMN a TO b;
+ALTER TABLE renamed_and_plain_later ALTER b SET DEFAULT 6;
+ALTER TABLE renamed_and_plain_later MODIFY c int;
+ALTER TABLE only_renamed RENAME COLUMN a TO b;
+INSERT INTO only_renamed (k, b) VALUES (2, 3);

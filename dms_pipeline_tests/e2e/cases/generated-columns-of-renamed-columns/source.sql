@@ -1,0 +1,10 @@
+CREATE TABLE renamed_before (k int PRIMARY KEY, a int DEFAULT 5, c int AS (a + DEFAULT(a)) STORED);
+INSERT INTO renamed_before (k, a) VALUES (1, 1);
+CREATE TABLE renamed_later LIKE renamed_before;
+INSERT INTO renamed_later (k, a) VALUES (1, 1);
+CREATE TABLE renamed_at_once LIKE renamed_before;
+INSERT INTO renamed_at_once (k, a) VALUES (1, 1);
+CREATE TABLE renamed_and_plain_later LIKE renamed_before;
+INSERT INTO renamed_and_plain_later (k, a) VALUES (1, 1);
+CREATE TABLE only_renamed LIKE renamed_before;
+INSERT INTO only_renamed (k, a) VALUES (1, 1);
