@@ -86,10 +86,13 @@ def build_pipeline(
 
 
 def _load_job(pipeline: PipelineConfig, tables: dg.AssetsDefinition, kind: LoadKind) -> Any:
+    # An incremental load is what the steps do if nothing is asked for. Dagster checks what a job
+    # asks for when it is loaded, which takes a tenth of the time to load many pipelines.
+    config = None if kind == "incremental" else run_config(pipeline.name, kind)
     return dg.define_asset_job(
         job_name(pipeline.name, kind),
         selection=dg.AssetSelection.assets(tables),
-        config=run_config(pipeline.name, kind),
+        config=config,
         tags={PIPELINE_TAG: pipeline.name, "dagster/max_runtime": str(_MAX_RUNTIME_S)},
         description=f"{kind.capitalize()} load of {pipeline.name}.",
     )
@@ -115,6 +118,6 @@ def job_name(pipeline: str, kind: LoadKind) -> str:
 
 
 def run_config(pipeline: str, kind: LoadKind, *, reload: bool = False) -> dict[str, Any]:
-    """The run configuration of a load of that kind, as the launchpad shows it."""
+    """The run configuration of a load of that kind."""
     given = {"migration_type": _KINDS[kind].name, "reload": reload}
     return {"ops": {pipeline: {"config": given}}}
