@@ -8,6 +8,7 @@ from pydantic import Field
 
 from dms_pipeline.aftermath import Aftermath
 from dms_pipeline.failures import failures
+from dms_pipeline.ops import Pipelines
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
@@ -42,23 +43,28 @@ def build_schedule(pipeline: PipelineConfig, *, job_name: str) -> dg.ScheduleDef
     return schedule
 
 
-def build_cleanup_job(pipeline: PipelineConfig) -> dg.JobDefinition:
-    """Removes the instance and the task that a failed run left. The checkpoint stays as it is."""
+@dg.op
+def cleanup(
+    context: OpExecutionContext,
+    config: CleanupConfig,
+    dms: DmsResource,
+    checkpoints: CheckpointsResource,
+    notifier: NotifierResource,
+    pipelines: Pipelines,
+) -> None:
+    """Remove the instance and the task that a failed run left. The checkpoint stays as it is."""
+    # Tags can be removed in the launchpad.
+    [pipeline] = (p for p in pipelines.values() if cleanup_job_name(p.name) == context.job_name)
+    after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
+    with failures():
+        if config.only_expired:
+            after.remove_expired()
+        else:
+            after.clean_up()
 
-    @dg.op(name=f"{pipeline.name}__cleanup")
-    def cleanup(
-        context: OpExecutionContext,
-        config: CleanupConfig,
-        dms: DmsResource,
-        checkpoints: CheckpointsResource,
-        notifier: NotifierResource,
-    ) -> None:
-        after = Aftermath(pipeline, dms, checkpoints, notifier, context.log.info)
-        with failures():
-            if config.only_expired:
-                after.remove_expired()
-            else:
-                after.clean_up()
+
+def build_cleanup_job(pipeline: PipelineConfig) -> dg.JobDefinition:
+    """The one step of a clean-up as a job of the pipeline."""
 
     @dg.job(
         name=cleanup_job_name(pipeline.name),
@@ -66,7 +72,7 @@ def build_cleanup_job(pipeline: PipelineConfig) -> dg.JobDefinition:
         description=f"Deletes what a failed run of {pipeline.name} left; keeps the checkpoint.",
     )
     def cleanup_job() -> None:
-        cleanup.alias("cleanup")()
+        cleanup()
 
     return cleanup_job
 

@@ -29,7 +29,6 @@ def build_row_count_check(
             dg.AssetCheckSpec(
                 ROW_COUNT,
                 asset=spec.key,
-                additional_deps=[dep.asset_key for dep in spec.deps],
                 blocking=pipeline.row_count_blocks,
                 description="Rows on the target equal the source's rows at the checkpoint.",
             )
