@@ -151,3 +151,18 @@ def test_rows_with_another_character_set_are_refused():
     past = PastTable(SourceTable(TABLE, (A,), ()))
     told = TableMetadata((ColumnMetadata(collation=45),))
     assert "utf8mb4" in (misfit(past, b"\x0f", told) or "")
+
+
+@pytest.mark.parametrize(
+    ("clauses", "key"),
+    [
+        ("DROP a, ADD A int FIRST", ("A", "b")),
+        ("DROP a, CHANGE c a int", ("b",)),
+        ("DROP a", ("b",)),
+        ("CHANGE a d int, ADD a int", ("d", "b")),
+    ],
+)
+def test_key_behind_a_statement_that_drops_a_column_of_it(clauses, key):
+    columns = tuple(Column(name, "int", "int") for name in ("a", "b", "c"))
+    before = PastTable(SourceTable(TABLE, columns, ("a", "b")))
+    assert carried_on(before, clauses_of(f"ALTER TABLE t {clauses}")).source.primary_key == key

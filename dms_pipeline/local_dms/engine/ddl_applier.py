@@ -85,7 +85,7 @@ def alter_target(target: TargetConnection, change: TableChange) -> None:
         elif isinstance(clause, CharsetConverted):
             _retype_text(target, change, clause.charset)
     changed_key = any(isinstance(clause, KeyChanged) for clause in change.clauses)
-    if new.key and (changed_key or new.key != old.key):
+    if new.key and (changed_key or new.key != old.key or not _primary_key(target, new)):
         _drop_primary_key(target, new)
         add_primary_key(target, new)
 
@@ -186,7 +186,7 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
     if not _has_rows(target, new):
         target.execute(added)
         return
-    if any(isinstance(other, KeyChanged) and _names(other, clause) for other in change.clauses):
+    if any(same_name(part, clause.name) for part in change.after.source.primary_key):
         clause = replace(clause, is_key=True)
     if not (_adds_null(clause) or change.after.certain(column.source.name)):
         raise LoadError(
@@ -208,10 +208,6 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
 def _adds_null(clause: ColumnAdded) -> bool:
     """Whether it says so; what it gets that says nothing depends on its type."""
     return clause.is_nullable is True and (clause.default is None or clause.default == NULL_DEFAULT)
-
-
-def _names(key: KeyChanged, clause: ColumnAdded) -> bool:
-    return any(same_name(name, clause.name) for name in key.columns or ())
 
 
 def _change(target: TargetConnection, change: TableChange, clause: ColumnChanged) -> None:

@@ -225,7 +225,9 @@ def _conversion(clauses: Clauses) -> CharsetConverted | None:
 
 
 def _key_behind(key: tuple[str, ...], clauses: Clauses) -> tuple[str, ...]:
-    later = (column_layout.later_name(part, clauses) for part in key)
+    added = {c.name.lower(): c.name for c in clauses if isinstance(c, ColumnAdded)}
+    # A column that one statement drops and adds anew keeps its place in the key.
+    later = (column_layout.later_name(part, clauses) or added.get(part.lower()) for part in key)
     names = tuple(name for name in later if name is not None)
     for clause in clauses:
         if isinstance(clause, KeyChanged):
