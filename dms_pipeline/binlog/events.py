@@ -97,6 +97,11 @@ class QueryEvent:
         """Whether values that do not fit are refused, in STRICT_TRANS_TABLES or _ALL_TABLES."""
         return bool(self.session.sql_mode & 3 << 21)
 
+    @property
+    def pads_char(self) -> bool:
+        """Whether CHAR is read with the blanks at its end, in PAD_CHAR_TO_FULL_LENGTH."""
+        return bool(self.session.sql_mode & 1 << 31)
+
 
 @dataclass(frozen=True, slots=True)
 class RotateEvent:

@@ -103,9 +103,7 @@ def _holds(after: Column, before: Column) -> bool:
         lowest, highest, places = number_range(after)
         return lowest <= low and high <= highest and places >= scale
     if one in _TEXTS and other not in ("enum", "set"):
-        fits = (after.char_length or 0) >= (before.char_length or 0)
-        if other in _COUNTED_IN_BYTES:
-            fits = (after.octet_length or 0) >= 4 * (before.char_length or 0)
+        fits = _holds_length(before, after)
         return fits and (after.charset == before.charset or after.charset in _UNICODE)
     if one in _BYTES | {"binary"}:
         return (after.octet_length or 0) >= (before.octet_length or 0)
@@ -135,12 +133,41 @@ def misfits(before: Column, after: Column) -> str | None:
     return None
 
 
-def _misfitting_text(before: Column, after: Column) -> str | None:
+def cut_blanks(before: Column | None, after: Column) -> str | None:
+    """The SQL condition for rows of the target that end in white space and may have no room for it.
+
+    Even a strict source cuts that off. None if there are no such rows.
+    """
+    is_text = after.data_type in _STRINGS
+    if not is_text or (before is not None and _holds_length(before, after)):
+        return None
+    return rf"{_too_long(after)} AND {{0}} ~ '[\t-\r \u00A0]$'"
+
+
+def keeps_blanks(before: Column | None, after: Column) -> bool:
+    """Whether CHAR may become a type whose blanks at the end are no padding."""
+    was_char = before is None or before.data_type == "char"
+    return was_char and after.data_type in _TEXTS - {"char"}
+
+
+def _holds_length(before: Column, after: Column) -> bool:
+    if before.data_type not in _TEXTS:
+        return True
+    if after.data_type in _COUNTED_IN_BYTES:
+        return (after.octet_length or 0) >= 4 * (before.char_length or 0)
+    return (after.char_length or 0) >= (before.char_length or 0)
+
+
+def _too_long(after: Column) -> str:
     size = after.char_length or 0
     if after.data_type in _COUNTED_IN_BYTES:
         # At most so many characters are as many bytes in every character set.
         size = (after.octet_length or 0) // 4
-    too_long = f"char_length({{0}}) > {size}"
+    return f"char_length({{0}}) > {size}"
+
+
+def _misfitting_text(before: Column, after: Column) -> str | None:
+    too_long = _too_long(after)
     if after.charset == before.charset or after.charset in _UNICODE:
         return too_long
     if after.charset in _PLANE_0:

@@ -11,7 +11,12 @@ from dataclasses import dataclass, replace
 from psycopg import sql
 
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.column_conversions import conversion, misfits
+from dms_pipeline.local_dms.engine.column_conversions import (
+    conversion,
+    cut_blanks,
+    keeps_blanks,
+    misfits,
+)
 from dms_pipeline.local_dms.engine.column_defaults import default_field
 from dms_pipeline.local_dms.engine.column_layout import (
     earlier_name,
@@ -56,6 +61,7 @@ class TableChange:
         clauses: the statement's.
         times: of the statement and its literals.
         is_strict: whether the source refused what would have changed values.
+        pads_char: whether it read CHAR with the blanks at its end.
         target_name: what a column is called on the target that is in no plan.
     """
 
@@ -66,6 +72,7 @@ class TableChange:
     clauses: Clauses
     times: StatementTimes
     is_strict: bool
+    pads_char: bool
     target_name: Callable[[str], str | None]
 
 
@@ -256,7 +263,7 @@ def _retype(
     def any_row(condition: str) -> bool:
         return _has_rows(target, plan, where=sql.SQL(condition).format(place))
 
-    expression = _conversion(before, became, actual, any_row, is_strict=change.is_strict)
+    expression = _conversion(change, before, became, actual, any_row)
     if expression is None:
         if _has_rows(target, plan):
             raise LoadError(
@@ -284,27 +291,29 @@ def _shown(column: Column | None) -> str:
 
 
 def _conversion(
+    change: TableChange,
     before: Column | None,
     became: Column | None,
     target_type: str,
     any_row: Callable[[str], bool],
-    *,
-    is_strict: bool,
 ) -> str | None:
     """The conversion as the source made it; None if it cannot be promised.
 
     A source that is not strict changes what does not fit, and puts zero or nothing in the place of
     NULL. ``any_row`` says whether a condition holds for any row of the target.
     """
-    if became is None:
+    if became is None or (change.pads_char and keeps_blanks(before, became)):
         return None
-    made = conversion(before, became, target_type, is_strict=is_strict)
-    if is_strict:
-        return made
+    # In a TIMESTAMP even a strict source puts its time in the place of NULL.
+    replaces_null = not change.is_strict or became.data_type == "timestamp"
     may_lose_null = not became.is_nullable and (before is None or before.is_nullable)
-    if may_lose_null and any_row("{0} IS NULL"):
+    if replaces_null and may_lose_null and any_row("{0} IS NULL"):
         return None
-    if made is None and before is not None:
+    made = conversion(before, became, target_type, is_strict=change.is_strict)
+    if made is not None and change.is_strict:
+        longer = cut_blanks(before, became)
+        return None if longer is not None and any_row(longer) else made
+    if made is None and not change.is_strict and before is not None:
         condition = misfits(before, became)
         if condition is not None and not any_row(condition):
             return conversion(before, became, target_type, is_strict=True)

@@ -269,6 +269,7 @@ class DdlReplication:
             clauses=ddl.clauses,
             times=self._times(event, ddl, new),
             is_strict=event.is_strict and not ddl.ignores_errors,
+            pads_char=event.pads_char,
             target_name=lambda column: self._catalogue.target_name(table, column),
         )
         if self._applier.change_table(
