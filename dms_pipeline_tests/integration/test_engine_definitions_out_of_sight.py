@@ -56,6 +56,30 @@ def test_table_that_the_server_may_mask_is_refused(source, source_server, postgr
     )
 
 
+def test_tables_that_the_source_changes_without_logging_it_are_named(
+    source, source_server, postgres
+):
+    source.run(f"CREATE TABLE {SCHEMA}.p (k int PRIMARY KEY)")
+    reference = f"FOREIGN KEY (p) REFERENCES {SCHEMA}.p (k)"
+    source.run(f"CREATE TABLE {SCHEMA}.stays (k int PRIMARY KEY, p int, {reference})")
+    rules = "ON DELETE SET NULL ON UPDATE CASCADE"
+    source.run(f"CREATE TABLE {SCHEMA}.follows (k int PRIMARY KEY, p int, {reference} {rules})")
+    source.run(f"INSERT INTO {SCHEMA}.p VALUES (1)")
+    source.run(f"INSERT INTO {SCHEMA}.follows VALUES (1, 1)")
+    first = load(source_server, postgres, source)
+    source.run(f"DELETE FROM {SCHEMA}.p")
+    run = catch_up(source_server, postgres, source, first.checkpoint)
+    named = [line for line in run.log if "changes by its foreign key" in line]
+    rows = target_rows(postgres.dsn, f"SELECT k, p FROM {SCHEMA}.follows")
+    if source_server.program.is_mariadb:
+        assert len(named) == 1
+        assert f"table {SCHEMA}.follows" in named[0]
+        assert rows == [(1, 1)]
+    else:
+        assert named == []
+        assert rows == [(1, None)]
+
+
 def test_lock_that_somebody_keeps_is_not_waited_for_without_end(source, source_server, monkeypatch):
     monkeypatch.setattr(schema_history, "_LOCK_WAIT_S", 1)
     source.run(f"CREATE TABLE {SCHEMA}.t (a int PRIMARY KEY)")

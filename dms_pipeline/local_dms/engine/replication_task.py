@@ -31,6 +31,7 @@ from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.error_policies import RecoveryAttempts
+from dms_pipeline.local_dms.engine.foreign_keys import warn_of_unlogged_changes
 from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
 from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
@@ -163,6 +164,7 @@ class ReplicationTask:
             logger.warning("the selection of %s matches no table of the source", name)
         check_access(source, self._spec.source.user, self._rules, self._catalogue.plans)
         if self._captures_changes:
+            warn_of_unlogged_changes(source, self._catalogue.plans)
             self._state.create(target)
             self._state.own(target)
             self._control.create(target)
