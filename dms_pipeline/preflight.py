@@ -145,7 +145,7 @@ class Preflight:
     def _tables(self, source: MySQLSource) -> Iterator[Finding]:
         names = tuple(table.source for table in self.pipeline.tables)
         keyed = source.primary_keys(names)
-        cascading = source.cascading(name for name in names if name in keyed)
+        unlogged = source.unlogged_rules(name for name in names if name in keyed)
         for table in self.pipeline.tables:
             if table.source not in keyed:
                 yield _missing(table)
@@ -156,7 +156,7 @@ class Preflight:
                     f"table {table.source}",
                     "primary key",
                     _KEY,
-                    warning=_cascade_warning(table, cascading.get(table.source, "")),
+                    warning=_unlogged_warning(table, unlogged.get(table.source, [])),
                 )
 
     def _target(self) -> Iterator[Finding]:
@@ -251,12 +251,12 @@ def _without_key(table: ReplicatedTable) -> Finding:
     )
 
 
-def _cascade_warning(table: ReplicatedTable, rule: str) -> str:
-    if not rule:
+def _unlogged_warning(table: ReplicatedTable, rules: list[str]) -> str:
+    if not rules:
         return ""
     return (
-        f"{table.source} has a foreign key {rule}: what the server changes by it may not be in "
-        "the binary log, and is not replicated then"
+        f"{table.source} has a foreign key {' and '.join(rules)}: what the server changes by it is"
+        " not in the binary log, and is not replicated"
     )
 
 

@@ -24,9 +24,9 @@ from dms_pipeline.binlog.events import (
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import consistent_snapshot
 from dms_pipeline.binlog.stream import BinlogStream
-from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_id import TableId, quoted_table
 from dms_pipeline.pipeline_config import ReplicatedTable
-from dms_pipeline.resources.source import MySQLSource, quoted
+from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 
 
@@ -140,7 +140,7 @@ def _touched_by(
 def _count(connection: "Connection[Any]", table: TableId) -> int | None:
     try:
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT COUNT(*) FROM {quoted(table)}")
+            cursor.execute(f"SELECT COUNT(*) FROM {quoted_table(table)}")
             row = cursor.fetchone()
     except pymysql.ProgrammingError as error:
         if error.args[0] in (ER.NO_SUCH_TABLE, ER.BAD_DB_ERROR):

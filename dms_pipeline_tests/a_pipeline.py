@@ -52,7 +52,7 @@ class FakeSource(MySQLSource):
 
     state: SourceServer = READY
     keyed: dict[TableId, bool] = field(default_factory=lambda: {STUDENTS: True})
-    cascades: dict[TableId, str] = field(default_factory=dict)
+    unlogged: dict[TableId, list[str]] = field(default_factory=dict)
 
     def server(self) -> SourceServer:
         return self.state
@@ -70,8 +70,9 @@ class FakeSource(MySQLSource):
     def primary_keys(self, tables: Any) -> dict[TableId, bool]:
         return {table: self.keyed[table] for table in tables if table in self.keyed}
 
-    def cascading(self, tables: Any) -> dict[TableId, str]:
-        return {table: rule for table, rule in self.cascades.items() if table in set(tables)}
+    def unlogged_rules(self, tables: Any) -> dict[TableId, list[str]]:
+        wanted = set(tables)
+        return {table: rules for table, rules in self.unlogged.items() if table in wanted}
 
     def with_variables(self, **variables: str) -> "FakeSource":
         return replace(

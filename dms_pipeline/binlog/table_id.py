@@ -12,3 +12,12 @@ class TableId:
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}"
+
+
+def quoted(name: str) -> str:
+    """The name as MySQL reads it in a statement, whatever characters it has."""
+    return "`" + name.replace("`", "``") + "`"
+
+
+def quoted_table(table: TableId) -> str:
+    return f"{quoted(table.schema)}.{quoted(table.table)}"

@@ -1,6 +1,5 @@
 """The source resource: what MySQL or MariaDB itself says, asked directly and not through DMS."""
 
-import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pymysql.connections import Connection
 
 from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
 from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
+from dms_pipeline.binlog.foreign_keys import unlogged_rules
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import binary_logs, current_position, server_version
 from dms_pipeline.binlog.stream import BinlogStream
@@ -19,7 +19,6 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.resources.aws_session import AwsSession
 
-_CASCADE = re.compile(r"ON (DELETE|UPDATE) (CASCADE|SET NULL)")
 _SETTINGS = (
     "log_bin",
     "binlog_format",
@@ -148,17 +147,10 @@ class MySQLSource:
             found = {TableId(row[0], row[1]): bool(row[2]) for row in cursor.fetchall()}
         return {table: found[table] for table in wanted & found.keys()}
 
-    def cascading(self, tables: Iterable[TableId]) -> dict[TableId, str]:
-        """Tables that the server itself changes through a foreign key, and by which rule."""
-        found: dict[TableId, str] = {}
-        with self.connect() as connection, connection.cursor() as cursor:
-            for table in tables:
-                # information_schema hides foreign keys from an account that may only SELECT.
-                cursor.execute(f"SHOW CREATE TABLE {quoted(table)}")
-                rule = _CASCADE.search(str((cursor.fetchone() or ("", ""))[1]))
-                if rule:
-                    found[table] = rule.group()
-        return found
+    def unlogged_rules(self, tables: Iterable[TableId]) -> dict[TableId, list[str]]:
+        """Of these tables those that the server itself changes by a foreign key, unlogged."""
+        with self.connect() as connection:
+            return unlogged_rules(connection, tables)
 
 
 def _retention_s(variables: dict[str, str]) -> float | None:
@@ -183,11 +175,6 @@ def _rds_retention_s(connection: "Connection[Any]", *, default: float | None) ->
             raise
         return default
     return float((row or (None,))[0] or 0) * 3600
-
-
-def quoted(table: TableId) -> str:
-    """The table's name as MySQL reads it in a statement, whatever characters it has."""
-    return ".".join(f"`{name.replace('`', '``')}`" for name in (table.schema, table.table))
 
 
 class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]

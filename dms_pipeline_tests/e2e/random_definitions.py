@@ -41,8 +41,12 @@ _LITERALS = (
     "NULL", "''", "'a'", "'b'", "'c'", "'a,c'", "'é'", "'abc  '", "'Жук'", "'5'", "'-3'", "200",
     "0", "1", "-1", "12345.6789", "x'C3A9'", "x'01FF41'", "x'41'", "'2024-02-29 12:34:56.789499'",
     "'2001-01-01'", "'23:59:59.5'", "3000000000", "1e3", "'longer than ten characters'", "'x😀'",
+    r"'abc\r\n'", "'longer than that                                         '",
 )  # fmt: skip
 _NAMES = ("a", "b", "c", "d", "odd `name`", "E")
+_EXPRESSIONS = (
+    "CONCAT({0}, '/')", "LENGTH({0})", "HEX({0})", "{0} + 0", "DEFAULT({0})", "CONCAT({0}, {1})",
+)  # fmt: skip
 
 
 class ScriptedTable:
@@ -69,6 +73,9 @@ class ScriptedTable:
             for _ in range(self._chance.randint(1, 3)):
                 yield self._row_change()
         elif draw < 0.97:
+            if self._chance.random() < 0.1:
+                # Rows that it changed would give virtual columns another value than others read.
+                yield "SET sql_mode = CONCAT(@@sql_mode, ',PAD_CHAR_TO_FULL_LENGTH')"
             yield self._alter()
         elif draw < 0.985:
             yield f"TRUNCATE TABLE {self._table}"
@@ -77,7 +84,19 @@ class ScriptedTable:
 
     def _definitions(self) -> str:
         columns = [f"{quoted(name)} {self._type(group)}" for name, group in self._columns.items()]
-        return ", ".join(["k int PRIMARY KEY", *columns])
+        columns += [f"g{n} {self._computed()}" for n in range(self._chance.choice((0, 0, 1, 2)))]
+        key = ["k"]
+        short = [name for name, group in self._columns.items() if group in _GROUPS[:2]]
+        if short and self._chance.random() < 0.3:
+            key.append(quoted(self._chance.choice(short)))
+        return ", ".join(["k int", *columns, f"PRIMARY KEY ({', '.join(key)})"])
+
+    def _computed(self) -> str:
+        """A generated column, which no later statement names."""
+        names = [quoted(name) for name in self._columns]
+        expression = self._chance.choice(_EXPRESSIONS).format(*self._chance.choices(names, k=2))
+        kind = self._chance.choice(("VIRTUAL", "STORED"))
+        return f"varchar(700) CHARACTER SET utf8mb4 AS ({expression}) {kind}"
 
     def _any_group(self) -> tuple[str, ...]:
         return self._chance.choice((*_GROUPS, _TEXTS, _TEXTS))
@@ -126,14 +145,26 @@ class ScriptedTable:
         if (draw < 0.33 or len(names) < 2) and unused:
             return self._addition(self._chance.choice(unused))
         name = self._chance.choice(names)
-        if draw < 0.45:
-            del self._columns[name]
-            return f"DROP COLUMN {quoted(name)}"
+        if draw < 0.48:
+            return self._removal(name)
         if draw < 0.6 and unused:
             return self._renaming(name, self._chance.choice(unused))
         if self._chance.random() < 0.05:
             self._columns[name] = self._any_group()
-        return f"MODIFY {quoted(name)} {self._type(self._columns[name])}{self._place(name)}"
+        limit = self._chance.choice(("", "", "", "", " NOT NULL"))
+        kind = self._type(self._columns[name]).removesuffix(" NULL" if limit else "")
+        return f"MODIFY {quoted(name)} {kind}{limit}{self._place(name)}"
+
+    def _removal(self, name: str) -> str:
+        """Of the column's default, or of the column, which may come back as another one."""
+        draw = self._chance.random()
+        if draw < 0.25:
+            default = self._chance.choice(("DROP DEFAULT", "SET DEFAULT NULL", "SET DEFAULT '1'"))
+            return f"ALTER COLUMN {quoted(name)} {default}"
+        if draw < 0.5:
+            return f"DROP COLUMN {quoted(name)}, {self._addition(name)}"
+        del self._columns[name]
+        return f"DROP COLUMN {quoted(name)}"
 
     def _addition(self, name: str) -> str:
         self._columns[name] = self._any_group()

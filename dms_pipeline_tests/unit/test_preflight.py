@@ -176,7 +176,7 @@ def test_every_problem_is_in_one_message(world):
 
 
 def test_table_that_the_server_changes_by_itself_is_warned_of(world):
-    source = FakeSource(LOGIN, cascades={STUDENTS: "ON DELETE CASCADE"})
+    source = FakeSource(LOGIN, unlogged={STUDENTS: ["ON DELETE CASCADE"]})
     preflight(world, migration_type="full-load-and-cdc", source=source).run()
     assert any("foreign key ON DELETE CASCADE" in line for line in world.said)
 

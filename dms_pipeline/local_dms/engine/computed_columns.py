@@ -46,12 +46,15 @@ def _changed(before: PastTable, after: PastTable, clauses: Clauses) -> tuple[set
     values, defaults = set(), set()
     is_converted = any(isinstance(clause, CharsetConverted) for clause in clauses)
     for name in before.layout:
-        column = before.certain(name)
+        column, later = before.certain(name), column_layout.later_name(name, clauses)
+        if later is None:
+            # Another one has come under its name, or no expression could name it.
+            values.add(name.lower())
+            continue
         is_defined = column_layout.new_definition(name, clauses) is not None
         is_text = column is None or column.charset is not None
         if is_defined or (is_converted and is_text):
-            later = column_layout.later_name(name, clauses)
-            became = None if later is None else after.certain(later)
+            became = after.certain(later)
             if column is None or became is None or not is_same_in_expressions(column, became):
                 values.add(name.lower())
     for clause in clauses:

@@ -16,8 +16,10 @@ from dms_pipeline.local_dms.engine.ddl_clauses import (
     AlterClause,
     ColumnAdded,
     ColumnChanged,
+    KeyChanged,
     PartitionsChanged,
     Renamed,
+    is_name_of_key,
     read_clauses,
     read_columns,
 )
@@ -33,7 +35,7 @@ from dms_pipeline.local_dms.engine.sql_words import (
 DdlKind = Literal["create", "alter", "drop", "rename", "truncate", "drop_schema"]
 
 _FIRST_WORDS = frozenset({"CREATE", "ALTER", "DROP", "RENAME", "TRUNCATE", "SET"})
-_OBJECTS = frozenset({"TABLE", "TABLES", "DATABASE", "SCHEMA", "TRUNCATE", "STATEMENT"})
+_OBJECTS = frozenset({"TABLE", "TABLES", "DATABASE", "SCHEMA", "INDEX", "TRUNCATE", "STATEMENT"})
 _ROW_CHANGES = frozenset({"INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD", "WITH"})
 _COMMENTS = ("/", "-", "#")
 _SIGNS = (*_COMMENTS, "'", '"', "`", "(", "=", ";")
@@ -166,11 +168,22 @@ def _drop(reader: WordReader, schema: str) -> DdlStatement | None:
     if reader.accept("DATABASE") or reader.accept("SCHEMA"):
         reader.accept("IF", "EXISTS")
         return DdlStatement("drop_schema", (TableId(reader.name(), ""),))
+    reader.accept_any("ONLINE", "OFFLINE")
+    if reader.accept("INDEX"):
+        return _drop_index(reader, schema)
     if not (reader.accept("TABLE") or reader.accept("TABLES")):
         return None
     reader.accept("IF", "EXISTS")
     tables = [_table(WordReader(part), schema) for part in split_at_commas(reader.rest)]
     return DdlStatement("drop", tuple(tables))
+
+
+def _drop_index(reader: WordReader, schema: str) -> DdlStatement | None:
+    """Only the primary key's matters."""
+    reader.accept("IF", "EXISTS")
+    if not (is_name_of_key(reader.name()) and reader.accept("ON")):
+        return None
+    return DdlStatement("alter", (_table(reader, schema),), (KeyChanged(None),))
 
 
 def _rename(reader: WordReader, schema: str) -> DdlStatement | None:

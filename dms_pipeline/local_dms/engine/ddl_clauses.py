@@ -60,6 +60,7 @@ class ColumnChanged:
     Attributes:
         recomputes: the source makes up all values: the column is generated.
         numbers: the source makes up values for 0 and NULL: AUTO_INCREMENT.
+        is_key: it becomes the primary key.
         stated: the column as far as it can be read.
     """
 
@@ -70,6 +71,7 @@ class ColumnChanged:
     if_exists: bool = False
     recomputes: bool = False
     numbers: bool = False
+    is_key: bool = False
     definition: str = ""
     stated: Column | None = None
 
@@ -157,7 +159,6 @@ _HARMLESS = frozenset({
     "SECONDARY_ENGINE", "SECONDARY_LOAD", "SECONDARY_UNLOAD", "AUTOEXTEND_SIZE", "NOWAIT", "WAIT",
     "STORAGE", ";",
 })  # fmt: skip
-_NAMED_KEY = ["CONSTRAINT", "PRIMARY"]
 _PARTITION_VERBS = frozenset({
     "PARTITION", "REORGANIZE", "COALESCE", "EXCHANGE", "REMOVE", "ANALYZE", "CHECK", "OPTIMIZE",
     "REBUILD", "REPAIR", "TRUNCATE", "DISCARD", "IMPORT", "CONVERT",
@@ -304,17 +305,32 @@ def _column_added(reader: WordReader, *, if_not_exists: bool) -> ColumnAdded:
         default=read_default(definition),
         is_nullable=nullability(keywords),
         if_not_exists=if_not_exists,
-        # KEY alone means the primary one.
-        is_key=any(pair[1] == "KEY" and pair[0] != "UNIQUE" for pair in pairwise(keywords)),
+        is_key=_is_key(keywords),
         definition=_text(definition),
         stated=read_column(definition),
     )
 
 
+def _accept_index_of_key(reader: WordReader) -> bool:
+    """The primary key by the name that its index always has."""
+    words = [word for word in reader.rest if word.keyword not in ("IF", "EXISTS")]
+    is_index = len(words) > 1 and words[0].keyword in ("INDEX", "KEY", "CONSTRAINT")
+    return is_index and is_name_of_key(words[1].text)
+
+
+def is_name_of_key(index: str) -> bool:
+    return index.upper() == "PRIMARY"
+
+
+def _is_key(keywords: list[str]) -> bool:
+    """KEY alone means the primary one."""
+    return any(pair[1] == "KEY" and pair[0] != "UNIQUE" for pair in pairwise(keywords))
+
+
 def _drop(reader: WordReader, part: list[Word]) -> Iterator[AlterClause]:
     if reader.accept("PARTITION"):
         yield _partitions(part)
-    elif reader.accept("PRIMARY", "KEY") or [word.text for word in part[1:]] == _NAMED_KEY:
+    elif reader.accept("PRIMARY", "KEY") or _accept_index_of_key(reader):
         yield KeyChanged(None)
     elif reader.peek() not in _INDEXES and not _accept_versioning(reader):
         reader.accept("COLUMN")
@@ -341,6 +357,7 @@ def _column_changed(
     old: str, new: str, definition: list[Word], *, if_exists: bool
 ) -> ColumnChanged:
     keywords = {word.keyword for word in definition}
+    outside = [word.keyword for _, word in outside_parentheses(definition)]
     return ColumnChanged(
         old,
         new,
@@ -348,6 +365,7 @@ def _column_changed(
         if_exists=if_exists,
         recomputes=not COMPUTING.isdisjoint(keywords),
         numbers=not NUMBERED.isdisjoint(keywords),
+        is_key=_is_key(outside),
         definition=_text(definition),
         stated=read_column(definition),
     )

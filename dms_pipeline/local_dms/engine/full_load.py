@@ -15,10 +15,10 @@ from pymysql.connections import Connection
 from pymysql.cursors import SSCursor
 
 from dms_pipeline.binlog.connection import describe_error, is_about_statement, source_error
+from dms_pipeline.binlog.table_id import quoted, quoted_table
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.change_batch import EncodedRow
 from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
-from dms_pipeline.local_dms.engine.source_names import quoted, quoted_table
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import (

@@ -11,10 +11,9 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast, get_args
 
 from dms_pipeline.binlog.events import Row
-from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_id import TableId, quoted
 from dms_pipeline.errors import ConfigError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
-from dms_pipeline.local_dms.engine.source_names import quoted
 from dms_pipeline.local_dms.engine.type_mapping.catalogue import convert_column
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
 from dms_pipeline.local_dms.engine.type_mapping.numbers import INTEGER_BITS

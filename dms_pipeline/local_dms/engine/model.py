@@ -50,17 +50,15 @@ class Column:
 class SourceTable:
     """A base table of the source; ``primary_key`` holds column names in key order.
 
-    ``unique_keys`` are the other indexes that tell every row from every other: unique, over whole
-    columns that are all NOT NULL; the shortest first. ``hidden_columns`` is how many columns the
-    rows in the log may have behind those that can be seen. ``charset`` is the default for columns
-    of text, if it is known. ``why_refused``: why tables of its kind are not replicated.
+    ``hidden_columns`` is how many columns the rows in the log may have behind those that can be
+    seen. ``charset`` is the default for columns of text, if it is known. ``why_refused``: why
+    tables of its kind are not replicated.
     """
 
     table_id: TableId
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     estimated_rows: int = 0
-    unique_keys: tuple[tuple[str, ...], ...] = ()
     hidden_columns: int = 0
     charset: str | None = None
     why_refused: str = ""

@@ -84,17 +84,12 @@ def walked_back(
         if is_changed:
             uncertain.add(name)
     key = tuple(earlier_names.get(part.lower(), "") for part in today.primary_key)
-    unique = tuple(
-        tuple(earlier_names.get(part.lower(), "") for part in index) for index in today.unique_keys
-    )
-    if any(isinstance(clause, KeyChanged) for clauses in later for clause in clauses) or "" in key:
+    if any(map(_sets_key, later)) or "" in key:
         key = ()
-        unique = ()
-    unique = tuple(index for index in unique if "" not in index)
     # What the default was before a statement that sets it is not said.
     charset = None if any(map(sets_charset, later)) else today.charset
     named = tuple(_computed_from(column, earlier_names.get) for column in columns)
-    source = replace(today, columns=named, primary_key=key, unique_keys=unique, charset=charset)
+    source = replace(today, columns=named, primary_key=key, charset=charset)
     return PastTable(source, frozenset(dropped), frozenset(uncertain), frozenset(dropped))
 
 
@@ -117,7 +112,6 @@ def carried_on(before: PastTable, clauses: Clauses) -> PastTable:
         before.source,
         columns=tuple(columns),
         primary_key=_key_behind(before.source.primary_key, clauses),
-        unique_keys=(),
         charset=charset,
     )
     return PastTable(source, frozenset(unknown))
@@ -234,4 +228,14 @@ def _key_behind(key: tuple[str, ...], clauses: Clauses) -> tuple[str, ...]:
             names = clause.columns or ()
         elif isinstance(clause, ColumnAdded) and clause.is_key:
             names = (clause.name,)
+        elif isinstance(clause, ColumnChanged) and clause.is_key:
+            names = (clause.new,)
     return names
+
+
+def _sets_key(clauses: Clauses) -> bool:
+    return any(
+        isinstance(clause, KeyChanged)
+        or (isinstance(clause, ColumnAdded | ColumnChanged) and clause.is_key)
+        for clause in clauses
+    )

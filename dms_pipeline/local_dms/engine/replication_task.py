@@ -16,6 +16,7 @@ import pymysql
 from pymysql.connections import Connection
 
 from dms_pipeline.binlog.connection import source_error
+from dms_pipeline.binlog.foreign_keys import unlogged_rules
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.snapshot import current_position
 from dms_pipeline.errors import (
@@ -31,7 +32,6 @@ from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.error_policies import RecoveryAttempts
-from dms_pipeline.local_dms.engine.foreign_keys import warn_of_unlogged_changes
 from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
 from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
@@ -62,6 +62,7 @@ NO_TABLES = (
     " start a Task that does not initially capture any tables, set Task Setting"
     " FailOnNoTablesCaptured to false and restart task."
 )
+_UNLOGGED = "what the source changes by its foreign key {} is not in the log, and is not replicated"
 _PRIVILEGE = "An account sees only tables on which it has a privilege: does {} have SELECT?"
 
 
@@ -164,7 +165,8 @@ class ReplicationTask:
             logger.warning("the selection of %s matches no table of the source", name)
         check_access(source, self._spec.source.user, self._rules, self._catalogue.plans)
         if self._captures_changes:
-            warn_of_unlogged_changes(source, self._catalogue.plans)
+            for table, rules in unlogged_rules(source, self._catalogue.plans).items():
+                logger.warning("table %s: %s", table, _UNLOGGED.format(" and ".join(rules)))
             self._state.create(target)
             self._state.own(target)
             self._control.create(target)

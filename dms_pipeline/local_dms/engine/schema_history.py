@@ -20,7 +20,7 @@ from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import current_position
 from dms_pipeline.binlog.stream import BinlogStream
-from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_id import TableId, quoted_table
 from dms_pipeline.errors import SourceUnavailableError
 from dms_pipeline.local_dms.engine import column_layout
 from dms_pipeline.local_dms.engine.column_layout import Layout, UnknownLayoutError
@@ -33,7 +33,6 @@ from dms_pipeline.local_dms.engine.past_table import (
     sets_charset,
     walked_back,
 )
-from dms_pipeline.local_dms.engine.source_names import quoted_table
 from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
 

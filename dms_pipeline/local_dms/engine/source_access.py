@@ -11,11 +11,10 @@ from typing import Any
 import pymysql
 from pymysql.connections import Connection
 
-from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_id import TableId, quoted, quoted_table
 from dms_pipeline.errors import SourceError
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.mapping_rules_wildcards import has_wildcard
-from dms_pipeline.local_dms.engine.source_names import quoted, quoted_table
 
 logger = logging.getLogger(__name__)
 

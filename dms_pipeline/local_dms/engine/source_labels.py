@@ -16,9 +16,8 @@ from pymysql.constants import ER
 
 from dms_pipeline.binlog.connection import describe_error
 from dms_pipeline.binlog.snapshot import is_mariadb
-from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_id import TableId, quoted, quoted_table
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.source_names import quoted, quoted_table
 from dms_pipeline.local_dms.engine.type_mapping.labels import label_type, parse_labels
 
 logger = logging.getLogger(__name__)

@@ -35,9 +35,8 @@ _COLUMNS = """
     FROM information_schema.columns WHERE table_schema IN %s
     ORDER BY table_schema, table_name, ordinal_position
 """
-# A prefix (sub_part) or an expression (no column name) does not tell rows apart.
 _UNIQUE_INDEXES = """
-    SELECT table_schema, table_name, index_name, column_name, nullable, sub_part, index_type
+    SELECT table_schema, table_name, index_name, column_name, index_type
     FROM information_schema.statistics
     WHERE non_unique = 0 AND table_schema IN %s
     ORDER BY table_schema, table_name, index_name, seq_in_index
@@ -80,20 +79,15 @@ def read_tables(
             replace(column, is_falsely_logged=column.name in names) for column in columns[table]
         ]
     indexes = _query(connection, _UNIQUE_INDEXES, (schemas,))
-    keys, hashes = _keys(indexes), _hash_counts(indexes)
+    keys, hashes = _primary_keys(indexes), _hash_counts(indexes)
     found = {}
     for table, estimate in tables.items():
         if table in columns:
-            primary, unique = keys.get(table, ((), ()))
-            true = tuple(with_true_labels(connection, table, each) for each in columns[table])
-            false = {column.name for column in true if column.is_falsely_logged}
-            unique = tuple(index for index in unique if false.isdisjoint(index))
             found[table] = SourceTable(
                 table_id=table,
-                columns=true,
-                primary_key=primary,
+                columns=tuple(with_true_labels(connection, table, c) for c in columns[table]),
+                primary_key=keys.get(table, ()),
                 estimated_rows=estimate,
-                unique_keys=unique,
                 hidden_columns=hashes[table],
                 charset=charsets.get(table),
                 why_refused=refused.get(table, ""),
@@ -109,20 +103,12 @@ def _why_refused(kind: str, engine: str | None) -> str:
     return "is a MERGE table, which has no rows of its own" if is_merge else ""
 
 
-def _keys(rows: list[tuple[Any, ...]]) -> dict[TableId, tuple[Names, tuple[Names, ...]]]:
-    """Per table its primary key, and its other unique keys over whole columns without NULL."""
-    indexes: dict[TableId, dict[str, list[str]]] = {}
-    unusable = set()
-    for schema, table, index, column, nullable, prefix, _ in rows:
-        table_id = TableId(schema, table)
-        indexes.setdefault(table_id, {}).setdefault(index, []).append(column)
-        if index != _PRIMARY and (nullable == "YES" or prefix is not None or column is None):
-            unusable.add((table_id, index))
-    keys = {}
-    for table_id, named in indexes.items():
-        primary = tuple(named.pop(_PRIMARY, ()))
-        unique = [tuple(columns) for i, columns in named.items() if (table_id, i) not in unusable]
-        keys[table_id] = primary, tuple(sorted(unique, key=lambda names: (len(names), names)))
+def _primary_keys(indexes: list[tuple[Any, ...]]) -> dict[TableId, Names]:
+    keys: dict[TableId, Names] = {}
+    for schema, table, index, column, _ in indexes:
+        if index == _PRIMARY:
+            table_id = TableId(schema, table)
+            keys[table_id] = (*keys.get(table_id, ()), column)
     return keys
 
 

@@ -8,3 +8,5 @@ CREATE TABLE renamed_and_plain_later LIKE renamed_before;
 INSERT INTO renamed_and_plain_later (k, a) VALUES (1, 1);
 CREATE TABLE only_renamed LIKE renamed_before;
 INSERT INTO only_renamed (k, a) VALUES (1, 1);
+CREATE TABLE taken_over LIKE renamed_before;
+INSERT INTO taken_over (k, a) VALUES (1, 1);

@@ -1,0 +1,17 @@
+DROP INDEX `primary` ON by_statement;
+INSERT INTO by_statement VALUES (1, 3), (2, 2);
+DELETE FROM by_statement WHERE v = 3;
+DELETE FROM by_statement WHERE v = 2 LIMIT 1;
+ALTER TABLE by_clause DROP KEY `PRIMARY`;
+INSERT INTO by_clause VALUES (1, 3), (2, 2);
+DELETE FROM by_clause WHERE v = 3;
+ALTER TABLE by_constraint DROP CONSTRAINT `primary`;
+INSERT INTO by_constraint VALUES (1, 3), (2, 2);
+DELETE FROM by_constraint WHERE v = 3;
+DELETE FROM key_comes WHERE v = 1;
+DELETE FROM key_comes WHERE k = 2 LIMIT 1;
+ALTER TABLE key_comes MODIFY k int PRIMARY KEY;
+INSERT INTO key_comes VALUES (3, 3);
+UPDATE key_comes SET v = 9 WHERE k = 1;
+DROP INDEX `primary key` ON other_index;
+UPDATE other_index SET v = 5 WHERE k = 1;

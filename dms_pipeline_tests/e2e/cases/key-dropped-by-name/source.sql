@@ -1,0 +1,10 @@
+CREATE TABLE by_statement (k int PRIMARY KEY, v int);
+INSERT INTO by_statement VALUES (1, 1), (2, 2);
+CREATE TABLE by_clause LIKE by_statement;
+INSERT INTO by_clause VALUES (1, 1), (2, 2);
+CREATE TABLE by_constraint LIKE by_statement;
+INSERT INTO by_constraint VALUES (1, 1), (2, 2);
+CREATE TABLE key_comes (k int, v int);
+INSERT INTO key_comes VALUES (1, 1), (1, 2), (2, 2), (2, 2);
+CREATE TABLE other_index (k int PRIMARY KEY, v int, KEY `primary key` (v));
+INSERT INTO other_index VALUES (1, 1), (2, 2);
