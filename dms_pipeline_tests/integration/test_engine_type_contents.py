@@ -341,6 +341,6 @@ def test_mariadb_compressed_columns_are_their_contents(paths, source_server):
 def test_years_of_two_digits_get_their_century(paths, source_server):
     if not source_server.program.is_mariadb:
         pytest.skip("MySQL has no such type")
-    years = ((1, 0), (2, 69), (3, 70), (4, 99), (5, None))
+    years = ((1, 0), (2, 69), (3, 70), (4, 99), (5, None), (6, 1901), (7, -1))
     found = paths.table("id int primary key, y year(2)", years)
-    assert found.column("y") == ["2000", "2069", "1970", "1999", None]
+    assert found.column("y") == ["2000", "2069", "1970", "1999", None, "2001", "2000"]

@@ -14,7 +14,6 @@ _FLOAT = struct.Struct("<f")
 # Prints all digits of the stored value; adding zero instead would lose the sign of -0.
 _EXACT = "({} * 1e0)"
 SHORT_YEAR = "year(2)"
-_CENTURY = "(1970 + MOD({} + 30, 100))"
 
 
 def map_integer(column: Column) -> Conversion:
@@ -50,9 +49,22 @@ def _fitting_bigint(value: bytes) -> bytes:
 
 
 def map_year(column: Column) -> Conversion:
-    """MariaDB's YEAR(2) is printed without its century, from 1970 to 2069, and logged with it."""
-    select = _CENTURY if column.column_type == SHORT_YEAR else "{}"
-    return Conversion("integer", "smallint", lambda value: b"%d" % int(value), _integer, select)
+    """MariaDB prints YEAR(2) without its century, which is that of 1970 to 2069.
+
+    The log has four digits, which may be of other centuries, or 0.
+    """
+    if column.column_type != SHORT_YEAR:
+        return Conversion("integer", "smallint", lambda value: b"%d" % int(value), _integer)
+    return Conversion(
+        "integer",
+        "smallint",
+        lambda value: _with_century(int(value)),
+        lambda value: _with_century(value % 100),
+    )
+
+
+def _with_century(digits: int) -> bytes:
+    return b"%d" % (1970 + (digits + 30) % 100)
 
 
 def map_decimal(column: Column) -> Conversion:
