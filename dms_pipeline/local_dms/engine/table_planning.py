@@ -173,7 +173,10 @@ class _Planner:
 
     def _check_names(self, plan: TablePlan) -> None:
         if not plan.columns:
-            raise ConfigError(f"the mapping rules leave out every column of table {self._table}")
+            raise ConfigError(
+                f"no column of table {self._table} is left: the mapping rules leave them out, or"
+                " the source logs wrong values of them; leave the table out with an exclude rule"
+            )
         seen: dict[str, str] = {}
         for column in plan.columns:
             other = seen.setdefault(column.target_name, column.source.name)
