@@ -43,16 +43,24 @@ def test_generated_key_that_the_server_hides_is_a_key(source, source_server, pos
     assert rows == [(1, 6), (2, 5)]
 
 
-def test_table_that_the_server_may_mask_is_refused(source, source_server, postgres):
+@pytest.mark.parametrize(
+    ("definition", "reason"),
+    [
+        ("(v text MASKING POLICY p)", "has a masking policy, which hides values of column v"),
+        ("(v text) ENGINE=BLACKHOLE", "is a BLACKHOLE table, which keeps no rows"),
+    ],
+)
+def test_table_whose_rows_are_not_seen_as_they_are_logged_is_refused(
+    source, source_server, postgres, definition, reason
+):
     if source_server.program.is_mariadb:
         pytest.skip("needs MySQL")
-    source.run(f"CREATE TABLE {SCHEMA}.t (a int PRIMARY KEY, v text MASKING POLICY p)")
+    source.run(f"CREATE TABLE {SCHEMA}.t {definition}")
     run = EngineRun(
         source_server.dsn, postgres.dsn, rules=[include(SCHEMA)], migration_type="full-load"
     )
     assert run.wait(30)["message"] == (
-        f"table {SCHEMA}.t has a masking policy, which hides values of column v; leave it out with"
-        " an exclude rule"
+        f"table {SCHEMA}.t {reason}; leave it out with an exclude rule"
     )
 
 

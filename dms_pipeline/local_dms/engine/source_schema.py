@@ -42,6 +42,15 @@ _UNIQUE_INDEXES = """
     ORDER BY table_schema, table_name, index_name, seq_in_index
 """
 _PRIMARY = "PRIMARY"
+_ELSEWHERE = "has its rows on another server, which do not change by this one's log"
+_REFUSED_ENGINES = {
+    # The log names the one or the other as the table of a change, whose rows both show.
+    "MRG_MYISAM": "is a MERGE table, which has no rows of its own",
+    "BLACKHOLE": "is a BLACKHOLE table, which keeps no rows",
+    "FEDERATED": _ELSEWHERE,
+    "CONNECT": _ELSEWHERE,
+    "SPIDER": _ELSEWHERE,
+}
 
 Names = tuple[str, ...]
 
@@ -98,9 +107,7 @@ def read_tables(
 def _why_refused(kind: str, engine: str | None) -> str:
     if kind == "SYSTEM VERSIONED":
         return "is system-versioned; AWS DMS does not support such tables"
-    # The log names the one or the other as the table of a change, whose rows both show.
-    is_merge = (engine or "").upper() == "MRG_MYISAM"
-    return "is a MERGE table, which has no rows of its own" if is_merge else ""
+    return _REFUSED_ENGINES.get((engine or "").upper(), "")
 
 
 def _primary_keys(indexes: list[tuple[Any, ...]]) -> dict[TableId, Names]:
