@@ -1,5 +1,6 @@
 """What rows get in a column that is added, where the statement tells; refused where it does not."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import pytest
@@ -127,7 +128,8 @@ def field_of(definition, times=TIMES, *, is_strict=True, table_charset="utf8mb4"
          b"2023-11-15 00:13:20"),
         ("datetime(3) DEFAULT CURRENT_TIMESTAMP(3)", {"fraction_digits": 3},
          b"2023-11-15 00:13:20.123"),
-        ("datetime(3) DEFAULT (now())", {"fraction_digits": 3}, b"2023-11-15 00:13:20"),
+        ("datetime(3) DEFAULT now()", {"fraction_digits": 3}, b"2023-11-15 00:13:20.123"),
+        ("datetime(6) DEFAULT (now(3))", {"fraction_digits": 6}, b"2023-11-15 00:13:20.123"),
         ("date DEFAULT (curdate())", {}, b"2023-11-15"),
         ("date DEFAULT (CURRENT_DATE)", {}, b"2023-11-15"),
         ("datetime DEFAULT (CURRENT_DATE)", {}, b"2023-11-15 00:00:00"),
@@ -214,6 +216,15 @@ def test_rows_get_the_value_that_the_statement_tells(definition, described, fiel
 def test_what_only_the_source_knows_is_refused(definition, described):
     with pytest.raises(LoadError, match="column c was added with"):
         field_of(definition, **described)
+
+
+def test_servers_differ_in_what_now_in_parentheses_gives_a_fraction():
+    definition = "datetime(3) DEFAULT (now())"
+    unlogged = replace(TIMES, microsecond=None)
+    assert field_of(definition, unlogged, fraction_digits=3) == b"2023-11-15 00:13:20"
+    for too_much in (definition, "datetime(3) DEFAULT (now(6))"):
+        with pytest.raises(LoadError, match="expression"):
+            field_of(too_much, fraction_digits=3)
 
 
 @pytest.mark.parametrize(

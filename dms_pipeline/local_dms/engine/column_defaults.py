@@ -130,13 +130,30 @@ def _current(column: PlannedColumn, default: DefaultValue, times: StatementTimes
         raise _unknown(column, _EXPRESSION)
     if kind == "date" or default.current == "date":
         return f"{moment:%Y-%m-%d}{' 00:00:00' * (kind != 'date')}".encode()
-    digits = min(default.digits, column.source.fraction_digits)
-    if digits and times.microsecond is None:
+    digits = _fraction_digits(column, default, times)
+    if digits is None or (digits and times.microsecond is None):
         raise _unknown(column, _EXPRESSION)
     if digits:
         moment = moment.replace(microsecond=times.microsecond or 0)
     text = f"{moment:%Y-%m-%d %H:%M:%S.%f}"
     return text[: len(text) - 6 + digits].rstrip(".").encode()
+
+
+def _fraction_digits(
+    column: PlannedColumn, default: DefaultValue, times: StatementTimes
+) -> int | None:
+    """How many digits of the statement's fraction a row got; None if servers differ in that.
+
+    MariaDB gives what a column has room for where the function names no number. MySQL refuses that
+    but in parentheses, where it means whole seconds.
+    """
+    places = column.source.fraction_digits
+    if default.digits or not places:
+        # One cuts off what is too precise, the other one rounds it.
+        return default.digits if default.digits <= places else None
+    if default.is_evaluated:
+        return 0 if times.microsecond is None else None
+    return places
 
 
 def _unknown(column: PlannedColumn, given: str) -> LoadError:

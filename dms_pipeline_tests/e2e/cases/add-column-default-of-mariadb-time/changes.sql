@@ -1,0 +1,6 @@
+SET time_zone = '+05:30';
+ALTER TABLE t ADD a datetime(3) DEFAULT CURRENT_TIMESTAMP, ADD b timestamp(2) NOT NULL DEFAULT NOW();
+ALTER TABLE t ADD c datetime(6) DEFAULT NOW(3), ADD d datetime(6) DEFAULT LOCALTIME ON UPDATE LOCALTIME;
+INSERT INTO t (k) VALUES (2);
+ALTER TABLE in_parentheses ADD a datetime(3) DEFAULT (NOW());
+ALTER TABLE too_precise ADD a datetime(3) DEFAULT NOW(6);
