@@ -28,7 +28,9 @@ def computed_anew(before: PastTable, after: PastTable, clauses: Clauses) -> list
         if column_layout.new_definition(name, clauses) is not None:
             continue
         named = set(column.computed_from)
-        if named & values or (column.uses_defaults and named & defaults):
+        # MariaDB reads the texts of an expression by the table's character set.
+        is_read_anew = bool(named) and _converts(clauses)
+        if is_read_anew or named & values or (column.uses_defaults and named & defaults):
             found.append(column)
     return found
 
@@ -41,19 +43,20 @@ def uses_default(table: PastTable, name: str) -> bool:
     )
 
 
+def _converts(clauses: Clauses) -> bool:
+    return any(isinstance(clause, CharsetConverted) for clause in clauses)
+
+
 def _changed(before: PastTable, after: PastTable, clauses: Clauses) -> tuple[set[str], set[str]]:
     """Columns whose values may mean something else to an expression, and whose defaults may."""
     values, defaults = set(), set()
-    is_converted = any(isinstance(clause, CharsetConverted) for clause in clauses)
     for name in before.layout:
         column, later = before.certain(name), column_layout.later_name(name, clauses)
         if later is None:
             # Another one has come under its name, or no expression could name it.
             values.add(name.lower())
             continue
-        is_defined = column_layout.new_definition(name, clauses) is not None
-        is_text = column is None or column.charset is not None
-        if is_defined or (is_converted and is_text):
+        if column_layout.new_definition(name, clauses) is not None:
             became = after.certain(later)
             if column is None or became is None or not is_same_in_expressions(column, became):
                 values.add(name.lower())

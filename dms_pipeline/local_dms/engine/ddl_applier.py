@@ -29,6 +29,7 @@ from dms_pipeline.local_dms.engine.ddl_clauses import (
     CharsetConverted,
     ColumnAdded,
     ColumnChanged,
+    DefaultChanged,
     KeyChanged,
 )
 from dms_pipeline.local_dms.engine.model import Column
@@ -193,6 +194,12 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
     if not _has_rows(target, new):
         target.execute(added)
         return
+    for other in change.clauses:
+        if isinstance(other, DefaultChanged) and same_name(other.name, clause.name):
+            raise LoadError(
+                f"column {clause.name} was added and given another default by one statement, and"
+                " what existing rows got is known to the source only; run a full load of the table"
+            )
     if any(same_name(part, clause.name) for part in change.after.source.primary_key):
         clause = replace(clause, is_key=True)
     if not (_adds_null(clause) or change.after.certain(column.source.name)):

@@ -9,3 +9,4 @@ ALTER TABLE renamed_and_plain_later MODIFY c int;
 ALTER TABLE only_renamed RENAME COLUMN a TO b;
 INSERT INTO only_renamed (k, b) VALUES (2, 3);
 ALTER TABLE taken_over DROP a, ADD a varchar(9);
+ALTER TABLE text_of_bytes CONVERT TO CHARACTER SET latin1;
