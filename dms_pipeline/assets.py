@@ -20,16 +20,10 @@ def build_tables(
     publish_tables = build_publish_tables(pipeline, outputs, pool=pool)
     in_pool = {"dagster/concurrency_key": pool}
 
-    @dg.config_mapping
-    def load_config(config: LoadConfig) -> dict[str, Any]:
-        """One flat form in the launchpad for the two steps that ask for it."""
-        given = {"migration_type": config.migration_type.name, "reload": config.reload}
-        return {"preflight": {"config": given}, "create_task": {"config": given}}
-
     @dg.graph(
         name=pipeline.name,
         description=f"One load of {pipeline.name} through AWS DMS.",
-        config=load_config,
+        config=_load_config,
         out={name: dg.GraphOut() for name in outputs},
     )
     def load() -> Any:
@@ -50,3 +44,10 @@ def build_tables(
         specs=list(specs.values()),
         can_subset=False,
     )
+
+
+@dg.config_mapping
+def _load_config(config: LoadConfig) -> dict[str, Any]:
+    """One flat form in the launchpad for the two steps that ask for it."""
+    given = {"migration_type": config.migration_type.name, "reload": config.reload}
+    return {"preflight": {"config": given}, "create_task": {"config": given}}

@@ -49,13 +49,16 @@ class PipelineDefinitions:
         Left to the code location, Dagster walks all tables of all pipelines for each asset job:
         the time to load it would grow with the square of the number of pipelines.
         """
-        alone = dg.Definitions.merge(self.definitions, shared)
-        jobs = [alone.resolve_job_def(job.name) for job in self.definitions.jobs or ()]
+        given = self.definitions
+        replicated = [each for each in given.assets or () if isinstance(each, dg.AssetsDefinition)]
+        needed = dg.Definitions(assets=replicated, asset_checks=given.asset_checks, jobs=given.jobs)
+        alone = dg.Definitions.merge(needed, shared)
+        jobs = [alone.resolve_job_def(job.name) for job in given.jobs or ()]
         [cleanup] = (job for job in jobs if job.name == self.cleanup.name)
         definitions = dg.Definitions(
-            assets=self.definitions.assets,
-            asset_checks=self.definitions.asset_checks,
-            schedules=self.definitions.schedules,
+            assets=given.assets,
+            asset_checks=given.asset_checks,
+            schedules=given.schedules,
             jobs=jobs,
         )
         return replace(self, cleanup=cleanup, definitions=definitions)
