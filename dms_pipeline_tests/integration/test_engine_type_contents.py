@@ -188,6 +188,22 @@ def test_labels_of_the_character_set_binary_are_utf8(paths, source_server):
     assert found.column("e") == ["a", other, None]
 
 
+def test_bytes_that_are_not_ascii_are_the_question_marks_that_the_server_shows(
+    paths, source_server
+):
+    found = paths.table(
+        "id int primary key, v varchar(9) character set ascii, e enum('ß') character set utf8mb4",
+        statements=[
+            "ALTER TABLE t CONVERT TO CHARACTER SET ascii",
+            "INSERT INTO t VALUES (1, _binary x'41C39F', 1), (2, _binary x'FF', NULL)",
+        ],
+    )
+    # MySQL cuts such text off.
+    text = ["A??", "?"] if source_server.program.is_mariadb else ["A", ""]
+    assert found.column("v") == text
+    assert found.column("e") == ["??", None]
+
+
 JSON_VALUES = [
     '{"b": 1, "aa": [1, 2.50, -3e100, 1e20, 0.1], "a": null}', "[]", "{}", "null", "true", '"x"',
     '[18446744073709551615, -9223372036854775808, 65535, -32768, 2147483648, 4294967296]',

@@ -19,7 +19,7 @@ from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValue
 Decoder = Callable[[bytes], str]
 
 # Only ENUM and SET have text of the character set binary: labels, as the client wrote them.
-_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "ascii", "binary"})
+_UTF8 = frozenset({"utf8mb4", "utf8mb3", "utf8", "binary"})
 _CODECS = {
     "ucs2": "utf-16-be", "utf16": "utf-16-be", "utf16le": "utf-16-le", "utf32": "utf-32-be",
     "latin2": "iso8859-2", "latin5": "iso8859-9", "latin7": "iso8859-13", "greek": "iso8859-7",
@@ -28,7 +28,7 @@ _CODECS = {
     "koi8u": "koi8-u", "macroman": "mac-roman", "macce": "mac-latin2", "tis620": "tis-620",
     "hp8": "hp-roman8", "gbk": "gbk", "gb2312": "gb2312", "gb18030": "gb18030", "big5": "big5",
     "sjis": "shift-jis", "cp932": "cp932", "ujis": "euc-jp", "eucjpms": "euc-jp", "euckr": "cp949",
-    "swe7": "ascii",
+    "swe7": "ascii", "ascii": "ascii",
 }  # fmt: skip
 _WHOLE = frozenset({"utf-16-be", "utf-16-le", "utf-32-be"})
 """Codecs that know every code there is."""
