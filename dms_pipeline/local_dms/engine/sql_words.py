@@ -16,8 +16,11 @@ from sqlglot.dialects.mysql import MySQL
 from sqlglot.errors import SqlglotError
 
 _EXECUTABLE_COMMENT = re.compile(r"/\*M?!\d*(.*?)\*/", re.DOTALL)
+# MySQL keeps names in three-byte UTF-8 and puts a question mark for every other character. MariaDB
+# refuses such names.
+_LOST_IN_NAMES = re.compile("[\U00010000-\U0010ffff]")
 _STRINGS = (TokenType.STRING, TokenType.NATIONAL_STRING)
-_QUOTED = (TokenType.IDENTIFIER, *_STRINGS, TokenType.HEX_STRING, TokenType.BIT_STRING)
+_QUOTED = (*_STRINGS, TokenType.HEX_STRING, TokenType.BIT_STRING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +73,9 @@ def dialect(backslash_escapes: bool, ansi_quotes: bool) -> type[MySQL]:
 
 
 def _words(kind: TokenType, text: str) -> Iterator[Word]:
+    if kind is TokenType.IDENTIFIER:
+        yield Word(_LOST_IN_NAMES.sub("?", text), "", kind)
+        return
     if kind in _QUOTED:
         yield Word(text, "", kind)
         return

@@ -1,0 +1,9 @@
+INSERT INTO `t😀` VALUES (2,2);
+ALTER TABLE `t😀` ADD `d😀😀` varchar(9) DEFAULT 'a😀';
+INSERT INTO `t😀` VALUES (3,3,'b😀');
+ALTER TABLE `t😀` RENAME COLUMN `c😀` TO `e😀`;
+INSERT INTO `t😀` VALUES (4,4,'c');
+CREATE TABLE `n😀` (`k😀` int PRIMARY KEY, v int);
+INSERT INTO `n😀` VALUES (1,1);
+TRUNCATE `n😀`;
+INSERT INTO `n😀` VALUES (2,2);

@@ -1,0 +1,2 @@
+CREATE TABLE `t😀` (k int PRIMARY KEY, `c😀` int);
+INSERT INTO `t😀` VALUES (1,1);
