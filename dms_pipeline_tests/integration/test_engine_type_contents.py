@@ -204,6 +204,18 @@ def test_bytes_that_are_not_ascii_are_the_question_marks_that_the_server_shows(
     assert found.column("e") == ["??", None]
 
 
+def test_labels_that_a_conversion_left_as_no_text_are_errors(paths):
+    found = paths.table(
+        "id int primary key, s set('c', 'bb', 'a'), e enum('a', 'bb')",
+        statements=[
+            "ALTER TABLE t CONVERT TO CHARACTER SET utf16",
+            "INSERT INTO t VALUES (1, 5, NULL), (2, 2, 2), (3, 1, NULL), (4, NULL, 1)",
+        ],
+    )
+    assert found.captured == [("2", "扢", "扢")]
+    assert {error.key for error in found.unfit_captured} == {("1",), ("3",), ("4",)}
+
+
 JSON_VALUES = [
     '{"b": 1, "aa": [1, 2.50, -3e100, 1e20, 0.1], "a": null}', "[]", "{}", "null", "true", '"x"',
     '[18446744073709551615, -9223372036854775808, 65535, -32768, 2147483648, 4294967296]',

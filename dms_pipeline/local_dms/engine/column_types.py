@@ -89,7 +89,8 @@ def _is_told(column: Column, code: int, known: ColumnMetadata) -> bool:
         widened = code != min(_CODES[kind]) and (column.is_unsigned or known.unsigned)
         return known.unsigned is not None and not widened
     if kind in ("enum", "set"):
-        now = tuple(label.encode() for label in parse_labels(column.column_type))
+        labels = parse_labels(column.column_type)
+        now = tuple(label.encode(errors="surrogateescape") for label in labels)
         return known.members == now
     if kind in _CHARACTERS:
         charset = charset_of(known.collation)

@@ -97,7 +97,7 @@ class ControlTables:
                 sql.SQL("INSERT INTO {} VALUES (%s, %s, %s, %s, %s, %s)").format(
                     self._table(_SUSPENDED)
                 ),
-                (*self._task, table.schema, table.table, reason, _now()),
+                (*self._task, table.schema, table.table, _shown(reason), _now()),
             )
 
     def write_status(
@@ -148,8 +148,8 @@ class ControlTables:
 
 
 def _shown(text: str) -> str:
-    """Statements and labels of the source may hold a NUL, text on the target may not."""
-    return text.replace("\0", "\\0")
+    """Statements and labels may hold a NUL or bytes that are no text; the target takes neither."""
+    return text.replace("\0", "\\0").encode(errors="backslashreplace").decode()
 
 
 def _now() -> datetime:

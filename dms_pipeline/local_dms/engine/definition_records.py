@@ -167,7 +167,7 @@ def _encoded(past: PastTable | None) -> str | None:
         "unknown": sorted(past.unknown),
         "uncertain": sorted(past.uncertain),
     }
-    return json.dumps(document, ensure_ascii=False)
+    return json.dumps(document)
 
 
 def _decoded(text: str) -> PastTable | None:
