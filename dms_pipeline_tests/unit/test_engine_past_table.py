@@ -5,6 +5,7 @@ import pytest
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.table_metadata import ColumnMetadata, TableMetadata
 from dms_pipeline.local_dms.engine.column_types import misfit
+from dms_pipeline.local_dms.engine.computed_columns import computed_anew
 from dms_pipeline.local_dms.engine.ddl import parse_ddl
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.past_table import (
@@ -166,3 +167,13 @@ def test_key_behind_a_statement_that_drops_a_column_of_it(clauses, key):
     columns = tuple(Column(name, "int", "int") for name in ("a", "b", "c"))
     before = PastTable(SourceTable(TABLE, columns, ("a", "b")))
     assert carried_on(before, clauses_of(f"ALTER TABLE t {clauses}")).source.primary_key == key
+
+
+def test_a_conversion_computes_a_generated_column_anew_whose_character_set_is_uncertain():
+    generated = Column("g", "varchar", "varchar(9)", charset="koi8r", computed_from=("b",))
+    today = SourceTable(TABLE, (K, B, generated), ("k",))
+    conversion = clauses_of("ALTER TABLE t RENAME COLUMN x TO b, CONVERT TO CHARACTER SET koi8r")
+    before = walked_back(today, ("k", "x", "g"), [conversion])
+    assert before.uncertain == {"g"}
+    anew = computed_anew(before, PastTable(today), conversion)
+    assert [column.name for column in anew] == ["g"]

@@ -21,9 +21,10 @@ def computed_anew(before: PastTable, after: PastTable, clauses: Clauses) -> list
     """
     values, defaults = _changed(before, after, clauses)
     found = []
-    for name in before.layout:
-        column = before.certain(name)
-        if column is None or column_layout.later_name(name, clauses) is None:
+    for column in before.source.columns:
+        name = column.name
+        # What it is computed from may be known where its character set is not.
+        if name in before.unknown or column_layout.later_name(name, clauses) is None:
             continue
         if column_layout.new_definition(name, clauses) is not None:
             continue
