@@ -177,3 +177,9 @@ def test_a_conversion_computes_a_generated_column_anew_whose_character_set_is_un
     assert before.uncertain == {"g"}
     anew = computed_anew(before, PastTable(today), conversion)
     assert [column.name for column in anew] == ["g"]
+
+
+def test_a_key_is_of_columns_however_the_statement_spells_them():
+    table = created(TABLE, clauses_of("CREATE TABLE t (id int, Name text, PRIMARY KEY (ID, name))"))
+    assert table is not None
+    assert table.source.primary_key == ("id", "Name")

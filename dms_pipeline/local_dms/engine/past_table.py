@@ -108,10 +108,13 @@ def carried_on(before: PastTable, clauses: Clauses) -> PastTable:
         if definition is None:
             unknown.add(name)
         columns.append(replace(definition or _UNKNOWN, name=name))
+    # A statement may name a column of the key in other cases than where it defines it.
+    spelled = {column.name.lower(): column.name for column in columns}
+    key = _key_behind(before.source.primary_key, clauses)
     source = replace(
         before.source,
         columns=tuple(columns),
-        primary_key=_key_behind(before.source.primary_key, clauses),
+        primary_key=tuple(spelled.get(part.lower(), part) for part in key),
         charset=charset,
     )
     return PastTable(source, frozenset(unknown))
