@@ -36,20 +36,21 @@ _ER_UNKNOWN_DATA_TYPE = 4161
 # or dropped meanwhile, or the account may not read it.
 _UNANSWERED = frozenset({
     _ER_UNKNOWN_DATA_TYPE, ER.PARSE_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR,
-    ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR,
+    ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.WARN_DATA_TRUNCATED,
 })  # fmt: skip
+# The cast is for a column that was altered meanwhile: HEX of a number is another thing.
 _BY_RECURSION = """
     WITH RECURSIVE labels (label, is_wanted) AS (
         SELECT {column}, 0 FROM {table} WHERE FALSE
         UNION ALL SELECT NULL, 0
         UNION ALL SELECT {number}, 1 FROM labels WHERE NOT is_wanted
-    ) SELECT CONVERT(HEX(label) USING utf8mb4) FROM labels WHERE is_wanted
+    ) SELECT CONVERT(HEX(CAST(label AS BINARY)) USING utf8mb4) FROM labels WHERE is_wanted
 """
 # MariaDB keeps only eight members of a SET in such a query. For an ENUM the variable is slow: its
 # declaration takes time by the square of the members.
 _BY_VARIABLE = (
     "BEGIN NOT ATOMIC DECLARE label TYPE OF {table}.{column} DEFAULT {number};"
-    " SELECT CONVERT(HEX(label) USING utf8mb4); END"
+    " SELECT CONVERT(HEX(CAST(label AS BINARY)) USING utf8mb4); END"
 )
 
 
@@ -91,7 +92,9 @@ def _ask(
         for place in places:
             number = 1 << place if is_set else place + 1
             cursor.execute(statement.format(number=number, **names))
-            labels[place] = _text(bytes.fromhex(cursor.fetchone()[0]), column.charset)
+            shown = cursor.fetchone()[0]
+            if shown is not None:
+                labels[place] = _text(bytes.fromhex(shown), column.charset)
     return labels
 
 
