@@ -3,6 +3,10 @@
 The source is counted inside one consistent snapshot whose binary log position is known. What
 happened between the load's checkpoint and that position is not on the target yet; the binary log
 says what it was: expected rows = rows in the snapshot - net inserts since the checkpoint.
+
+Where a server does not let its position be known, the snapshot lies between two positions; so does
+a count of a table whose engine has no snapshots. A table that was changed between the two cannot be
+decided, all others can.
 """
 
 from collections import Counter
@@ -22,7 +26,7 @@ from dms_pipeline.binlog.events import (
     TransactionEnd,
 )
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.binlog.snapshot import consistent_snapshot
+from dms_pipeline.binlog.snapshot import bracketed_snapshot, current_position
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId, quoted_table
 from dms_pipeline.pipeline_config import ReplicatedTable
@@ -66,10 +70,13 @@ def count_rows(
     """
     names = frozenset(table.source for table in tables)
     with source.connect() as connection:
-        snapshot = consistent_snapshot(connection)
+        floating = _without_snapshots(connection, names)
+        earliest, latest = bracketed_snapshot(connection)
         source_counts = {name: _count(connection, name) for name in sorted(names)}
+        counted = current_position(connection) if floating else latest
     target_counts = target.row_counts(table.target for table in tables)
-    since = _changes_between(source, checkpoint, snapshot, names)
+    since = _Changes(names, floating, earliest, latest)
+    since.read_all(source, start=checkpoint, end=counted)
     return tuple(
         RowCount(
             table=table,
@@ -84,14 +91,31 @@ def count_rows(
 
 @dataclass(slots=True)
 class _Changes:
-    """Net inserts of the transactions that were committed; ``pending`` is of the one being read."""
+    """Net inserts of the transactions that were committed; ``pending`` is of the one being read.
+
+    Attributes:
+        tables: what is looked at.
+        floating: those of them that are in no snapshot.
+        earliest: every transaction before it is in the snapshot.
+        latest: no transaction behind it is in the snapshot.
+    """
 
     tables: frozenset[TableId]
+    floating: frozenset[TableId]
+    earliest: BinlogPosition
+    latest: BinlogPosition
     net_inserts: Counter[TableId] = field(default_factory=Counter)
     undecided: dict[TableId, str] = field(default_factory=dict)
     pending: Counter[TableId] = field(default_factory=Counter)
 
-    def read(self, event: BinlogEvent) -> None:
+    def read_all(self, source: MySQLSource, *, start: BinlogPosition, end: BinlogPosition) -> None:
+        if start >= end:
+            return
+        with BinlogStream(source.settings, start=start, include=self.tables.__contains__) as stream:
+            for event in stream.events_until(end):
+                self._read(event)
+
+    def _read(self, event: BinlogEvent) -> None:
         match event:
             case TransactionBegin():
                 self.pending.clear()
@@ -100,10 +124,7 @@ class _Changes:
             case RowsEvent(kind="delete"):
                 self.pending[event.table] -= event.change_count
             case TransactionEnd():
-                if event.outcome == "commit":
-                    self.net_inserts.update(self.pending)
-                elif event.outcome == "xa_prepare":
-                    self._doubt(self.pending, f"an XA transaction was open at {event.position}")
+                self._end(event)
                 self.pending.clear()
             case QueryEvent():
                 self._doubt(
@@ -112,19 +133,18 @@ class _Changes:
                     f"log: {event.statement[:80]}",
                 )
 
+    def _end(self, event: TransactionEnd) -> None:
+        if event.outcome == "xa_prepare":
+            self._doubt(self.pending, f"an XA transaction was open at {event.position}")
+        elif event.outcome == "commit" and event.position <= self.earliest:
+            self.net_inserts.update(self.pending)
+        elif event.outcome == "commit":
+            is_late = event.position > self.latest
+            unclear = self.floating & self.pending.keys() if is_late else self.pending
+            self._doubt(unclear, f"it was being written at {event.position}, when it was counted")
+
     def _doubt(self, tables: Iterable[TableId], reason: str) -> None:
         self.undecided.update(dict.fromkeys(tables, reason))
-
-
-def _changes_between(
-    source: MySQLSource, start: BinlogPosition, end: BinlogPosition, tables: frozenset[TableId]
-) -> _Changes:
-    changes = _Changes(tables)
-    if start < end:
-        with BinlogStream(source.settings, start=start, include=tables.__contains__) as stream:
-            for event in stream.events_until(end):
-                changes.read(event)
-    return changes
 
 
 def _touched_by(
@@ -135,6 +155,20 @@ def _touched_by(
     if event.in_transaction and statement.startswith("rollback to"):
         return list(pending)
     return [table for table in tables if table.table.lower() in statement]
+
+
+def _without_snapshots(
+    connection: "Connection[Any]", tables: frozenset[TableId]
+) -> frozenset[TableId]:
+    """Tables of engines without transactions, which show every row as soon as it is written."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT table_schema, table_name FROM information_schema.tables"
+            " JOIN information_schema.engines USING (engine)"
+            " WHERE table_schema IN %s AND transactions <> 'YES'",
+            (sorted({table.schema for table in tables}),),
+        )
+        return tables & {TableId(schema, table) for schema, table in cursor.fetchall()}
 
 
 def _count(connection: "Connection[Any]", table: TableId) -> int | None:

@@ -25,6 +25,10 @@ _OWNERS_POLL_S = 0.01
 _OWNERS_TIMEOUT_S = 60.0
 
 
+class NeverQuietError(BinlogError):
+    """A source that commits all the time lets nobody know where a snapshot lies in its log."""
+
+
 def server_version(connection: "Connection[Any]") -> str:
     return str(_rows(connection, "SELECT VERSION()")[0][0])
 
@@ -69,7 +73,7 @@ def consistent_snapshot(connection: "Connection[Any]") -> BinlogPosition:
     Tables of engines without transactions are not part of any snapshot.
 
     Raises:
-        BinlogError: the server is never quiet, and refuses the lock.
+        NeverQuietError: the server is never quiet, and refuses the lock.
     """
     _rows(connection, _ISOLATION)
     if is_mariadb(connection) and (position := _mariadb_snapshot(connection)) is not None:
@@ -78,11 +82,24 @@ def consistent_snapshot(connection: "Connection[Any]") -> BinlogPosition:
     if position is None and not _has_gtids(connection):
         position = _bracketed_snapshot(connection, quiet_s=_QUIET_S)
     if position is None:
-        raise BinlogError(
+        raise NeverQuietError(
             f"no quiet moment for a snapshot in {_ATTEMPTS} attempts, and a read lock was refused."
             " Grant RELOAD to the account or load at a quieter time"
         )
     return position
+
+
+def bracketed_snapshot(connection: "Connection[Any]") -> tuple[BinlogPosition, BinlogPosition]:
+    """Open a snapshot and tell between which positions it lies: where it can be known, at one.
+
+    The snapshot holds all transactions before the first position and none behind the second.
+    """
+    try:
+        position = consistent_snapshot(connection)
+    except NeverQuietError:
+        covered = covering_snapshot(connection)
+        return covered, current_position(connection)
+    return position, position
 
 
 def covering_snapshot(connection: "Connection[Any]") -> BinlogPosition:
