@@ -13,7 +13,8 @@ from dms_pipeline.automation import (
     build_cleanup_job,
     build_schedule,
 )
-from dms_pipeline.checks import build_row_count_check
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.checks import build_checks
 from dms_pipeline.ops import MigrationTypeName
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.translator import TableTranslator, refuse_collisions
@@ -33,13 +34,13 @@ class PipelineDefinitions:
 
     Attributes:
         config: the pipeline.
-        tables: its assets.
+        tables: its assets by the names of the source tables.
         cleanup: its clean-up job, which is one of the definitions.
         definitions: all but resources and executor, which pipelines share.
     """
 
     config: PipelineConfig
-    tables: frozenset[dg.AssetKey]
+    tables: Mapping[TableId, dg.AssetKey]
     cleanup: dg.JobDefinition
     definitions: dg.Definitions
 
@@ -80,11 +81,11 @@ def build_pipeline(
     cleanup = build_cleanup_job(pipeline)
     definitions = dg.Definitions(
         assets=[tables, *sources],
-        asset_checks=[build_row_count_check(pipeline, specs)],
+        asset_checks=build_checks(pipeline, specs),
         jobs=[*(_load_job(pipeline, tables, kind) for kind in _KINDS), cleanup],
         schedules=[build_schedule(pipeline, job_name=job_name(pipeline.name, "incremental"))],
     )
-    keys = frozenset(spec.key for spec in specs.values())
+    keys = {table.source: spec.key for table, spec in specs.items()}
     return PipelineDefinitions(pipeline, keys, cleanup, definitions)
 
 

@@ -6,7 +6,7 @@ launches, is sent here.
 
 import fcntl
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,11 +16,12 @@ from dagster import InitLoggerContext
 
 from dms_pipeline.aftermath import Aftermath
 from dms_pipeline.automation import PIPELINE_TAG, cleanup_job_name
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.deployments import Deployment
 from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline.factory import LoadKind, build_pipeline, job_name, run_config
 from dms_pipeline.failures import step_failure
-from dms_pipeline.pipeline_config import load_pipeline
+from dms_pipeline.pipeline_config import PipelineConfig, load_pipeline
 from dms_pipeline.sensors import MAIL_TAG, UNDELIVERED
 
 _DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
@@ -28,11 +29,12 @@ _DAGSTER_YAML = Path(__file__).parent.parent / "dagster.yaml"
 
 @dataclass(frozen=True, slots=True)
 class CheckOutcome:
-    """One asset check of a run."""
+    """One asset check of a run; ``is_warning``: it did not pass, and could not tell why."""
 
     asset: str
     name: str
     passed: bool
+    is_warning: bool
     description: str
 
 
@@ -77,6 +79,34 @@ def run_cleanup(deployment: Deployment, pipeline: str, *, say: Callable[[str], N
     return _run(deployment, pipeline, cleanup_job_name(pipeline), config={}, say=say)
 
 
+def run_checks(
+    deployment: Deployment,
+    pipeline: str,
+    tables: Collection[TableId],
+    *,
+    say: Callable[[str], None],
+) -> RunOutcome:
+    """Runs the asset checks of these source tables of the pipeline, without a load.
+
+    Nobody is mailed: whoever asks for a check waits for its answer.
+
+    Raises:
+        ConfigError: if there is no such pipeline, or its configuration is wrong.
+        StackError: if this is the local deployment and its stack was never started.
+    """
+    config = load_pipeline(deployment.pipelines, pipeline)
+    built = build_pipeline(config)
+    keys = [built.tables[table] for table in tables]
+    job = dg.define_asset_job(
+        f"{pipeline}_checks", selection=dg.AssetSelection.checks_for_assets(*keys)
+    )
+    definitions = dg.Definitions.merge(built.definitions, dg.Definitions(jobs=[job]))
+    with _executed(deployment, config, definitions, job.name, config={}, say=say) as (result, _):
+        checks = _checks(result)
+        failure = "" if result.success else _reason(result, checks)
+    return RunOutcome(result.run_id, failure, checks)
+
+
 @contextmanager
 def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     """Dagster's own records in ``home``, made if there are none.
@@ -106,23 +136,9 @@ def _run(
     say: Callable[[str], None],
 ) -> RunOutcome:
     config_of = load_pipeline(deployment.pipelines, pipeline)
-    definitions = dg.Definitions.merge(
-        build_pipeline(config_of).definitions,
-        dg.Definitions(
-            resources=deployment.resources([config_of]),
-            executor=dg.in_process_executor,
-            loggers={"progress": _progress_logger(say)},
-        ),
-    )
-    # First of all: a local stack that was never started has no folder to keep the run in.
-    deployment.aws.access()
-    with dagster_instance(deployment.dagster_home) as instance:
-        result = definitions.resolve_job_def(job).execute_in_process(
-            run_config={**config, "loggers": {"progress": {}}},
-            instance=instance,
-            raise_on_error=False,
-            tags={PIPELINE_TAG: pipeline},
-        )
+    with _executed(
+        deployment, config_of, build_pipeline(config_of).definitions, job, config=config, say=say
+    ) as (result, instance):
         checks = _checks(result)
         failure = "" if result.success else _reason(result, checks)
         if failure:
@@ -133,12 +149,43 @@ def _run(
     return RunOutcome(result.run_id, failure, checks)
 
 
+@contextmanager
+def _executed(
+    deployment: Deployment,
+    pipeline: PipelineConfig,
+    definitions: dg.Definitions,
+    job: str,
+    *,
+    config: dict[str, object],
+    say: Callable[[str], None],
+) -> Iterator[tuple[dg.ExecuteInProcessResult, dg.DagsterInstance]]:
+    here = dg.Definitions(
+        resources=deployment.resources([pipeline]),
+        executor=dg.in_process_executor,
+        loggers={"progress": _progress_logger(say)},
+    )
+    # First of all: a local stack that was never started has no folder to keep the run in.
+    deployment.aws.access()
+    with dagster_instance(deployment.dagster_home) as instance:
+        merged = dg.Definitions.merge(definitions, here)
+        yield (
+            merged.resolve_job_def(job).execute_in_process(
+                run_config={**config, "loggers": {"progress": {}}},
+                instance=instance,
+                raise_on_error=False,
+                tags={PIPELINE_TAG: pipeline.name},
+            ),
+            instance,
+        )
+
+
 def _checks(result: dg.ExecuteInProcessResult) -> tuple[CheckOutcome, ...]:
     return tuple(
         CheckOutcome(
             asset=evaluation.asset_key.to_user_string(),
             name=evaluation.check_name,
             passed=evaluation.passed,
+            is_warning=evaluation.severity == dg.AssetCheckSeverity.WARN,
             description=evaluation.description or "",
         )
         for evaluation in result.get_asset_check_evaluations()

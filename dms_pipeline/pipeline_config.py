@@ -7,6 +7,7 @@ with the file and the line (syntax) or the path inside it (content).
 
 import json
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,7 +16,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import dagster as dg
 import yaml
 from dagster import DagsterInvalidDefinitionError
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
@@ -69,6 +70,39 @@ class TargetSection(_Section):
     secret: str = Field(description="Secrets Manager name or ARN, as for the source, and dbname")
 
 
+def _not_yaml(value: object) -> object:
+    """YAML reads the word off as false."""
+    return "off" if value is False else value
+
+
+Content = Literal["off", "sample", "full"]
+_Content = Annotated[Content, BeforeValidator(_not_yaml)]
+Severity = Literal["error", "warn"]
+
+
+class TableChecksSection(_Section):
+    """How one table is checked after each load; what is left out is as for the pipeline."""
+
+    content: _Content | None = Field(
+        None, description="compare the rows: none, a sixteenth (another each load), all"
+    )
+    severity: Severity | None = Field(None, description="of a check that fails")
+    blocking: bool | None = Field(None, description="whether a failing check fails the run")
+
+
+class ChecksSection(TableChecksSection):
+    """How the tables are checked after each load, where a table does not say otherwise."""
+
+    content: _Content = Field(
+        "off", description="compare the rows: none, a sixteenth (another each load), all"
+    )
+    severity: Severity = Field("error", description="of a check that fails")
+    blocking: bool = Field(True, description="whether a failing check fails the run")
+    content_budget_s: float = Field(
+        60, gt=0, description="seconds that comparing rows may take; the rest is inconclusive"
+    )
+
+
 class TableSection(_Section):
     """One table, in MySQL's names; the target's names only where the mapping renames."""
 
@@ -80,6 +114,7 @@ class TableSection(_Section):
         False,
         description="load it without a primary key; whole rows are compared then",
     )
+    checks: TableChecksSection = TableChecksSection.model_validate({})
 
 
 class StopSection(_Section):
@@ -159,19 +194,33 @@ class _PipelineFile(_Section):
     keep_hours: int = Field(
         24, ge=1, description="hours after which what a failed run left is deleted"
     )
-    row_count_blocks: bool = Field(True, description="a wrong row count fails the run")
+    checks: ChecksSection = ChecksSection.model_validate({})
     notification_topic: str | None = Field(
         None, min_length=1, description="SNS topic, name or ARN; default: the deployment's"
     )
 
 
 @dataclass(frozen=True, slots=True)
+class TableChecks:
+    """How a table is checked."""
+
+    content: Content = "off"
+    severity: Severity = "error"
+    blocking: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class ReplicatedTable:
-    """A source table and the PostgreSQL table it is replicated to."""
+    """A source table and the PostgreSQL table it is replicated to.
+
+    ``is_filtered``: whether the mapping leaves out rows of it by a filter.
+    """
 
     source: TableId
     target: TableId
     accept_no_primary_key: bool = False
+    is_filtered: bool = False
+    checks: TableChecks = TableChecks()
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +236,7 @@ class PipelineConfig:
     stop: StopSection
     on_failure: Literal["keep", "delete"]
     keep_hours: int
-    row_count_blocks: bool
+    content_budget_s: float
     notification_topic: str | None
     table_mappings: str
     task_settings: str
@@ -247,13 +296,13 @@ def load_pipeline(folder: Path, name: str) -> PipelineConfig:
         name=name,
         source=file.source,
         target=file.target,
-        tables=_tables(home / PIPELINE_FILE, file.tables),
+        tables=_tables(home / PIPELINE_FILE, file.tables, file.checks, _filters(mappings)),
         schedule=file.schedule,
         instance=file.instance,
         stop=file.stop,
         on_failure=file.on_failure,
         keep_hours=file.keep_hours,
-        row_count_blocks=file.row_count_blocks,
+        content_budget_s=file.checks.content_budget_s,
         notification_topic=file.notification_topic,
         table_mappings=json.dumps(mappings),
         task_settings=json.dumps(settings),
@@ -321,11 +370,32 @@ def _check_mappings(path: Path, mappings: dict[str, Any]) -> None:
         seen.add(str(rule["rule-id"]))
 
 
+def _filters(mappings: dict[str, Any]) -> list[re.Pattern[str]]:
+    """Which tables, as database.table, have a selection rule with filters.
+
+    https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TableMapping.SelectionTransformation.Wildcards.html
+    """
+    found = []
+    for rule in mappings["rules"]:
+        if rule.get("rule-type") == "selection" and rule.get("filters"):
+            locator = rule["object-locator"]
+            name = f"{locator.get('schema-name', '%')}.{locator.get('table-name', '%')}"
+            pattern = re.escape(name).replace("%", ".*")
+            pattern = pattern.replace(r"\[_\]", "\0").replace("_", ".").replace("\0", "_")
+            found.append(re.compile(pattern))
+    return found
+
+
 # Table settings carry their options in keys of their own.
 _NO_ACTION = ("table-settings",)
 
 
-def _tables(path: Path, sections: tuple[TableSection, ...]) -> tuple[ReplicatedTable, ...]:
+def _tables(
+    path: Path,
+    sections: tuple[TableSection, ...],
+    checks: ChecksSection,
+    filters: Collection[re.Pattern[str]],
+) -> tuple[ReplicatedTable, ...]:
     tables = tuple(
         ReplicatedTable(
             source=TableId(section.schema_name, section.table),
@@ -333,6 +403,16 @@ def _tables(path: Path, sections: tuple[TableSection, ...]) -> tuple[ReplicatedT
                 section.target_schema or section.schema_name, section.target_table or section.table
             ),
             accept_no_primary_key=section.accept_no_primary_key,
+            is_filtered=any(
+                pattern.fullmatch(f"{section.schema_name}.{section.table}") for pattern in filters
+            ),
+            checks=TableChecks(
+                content=section.checks.content or checks.content,
+                severity=section.checks.severity or checks.severity,
+                blocking=(
+                    checks.blocking if section.checks.blocking is None else section.checks.blocking
+                ),
+            ),
         )
         for section in sections
     )

@@ -62,7 +62,9 @@ class _Owners:
 
     def __init__(self, pipelines: Iterable[PipelineDefinitions]) -> None:
         self._by_name = {each.config.name: each.config for each in pipelines}
-        self._by_table = {table: each.config for each in pipelines for table in each.tables}
+        self._by_table = {
+            table: each.config for each in pipelines for table in each.tables.values()
+        }
 
     def of(self, run: dg.DagsterRun) -> list[PipelineConfig]:
         named = self._by_name.get(run.tags.get(PIPELINE_TAG, ""))

@@ -17,6 +17,7 @@ from dms_pipeline.loading import collector_paused
 _MODULES = {
     "run": "run",
     "cleanup": "run",
+    "check": "run",
     "preflight": "inspect",
     "checkpoint": "inspect",
     "local": "local",

@@ -1,11 +1,13 @@
-"""`dms-pipeline run` and `cleanup`: a pipeline's jobs without the UI."""
+"""`dms-pipeline run`, `check` and `cleanup`: a pipeline's jobs and checks without the UI."""
 
 import click
 
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.cli.output import say
 from dms_pipeline.deployments import deployment
-from dms_pipeline.errors import LoadError
-from dms_pipeline.launch import run_cleanup, run_load
+from dms_pipeline.errors import ConfigError, LoadError
+from dms_pipeline.launch import CheckOutcome, run_checks, run_cleanup, run_load
+from dms_pipeline.pipeline_config import PipelineConfig, load_pipeline
 
 
 @click.command()
@@ -27,6 +29,43 @@ def run(pipeline: str, kind: str, reload: bool) -> None:
     if not outcome.succeeded:
         raise LoadError(f"the run {outcome.run_id} failed: {outcome.failure}")
     say(f"{pipeline} is loaded (run {outcome.run_id})")
+
+
+@click.command(short_help="Compare the tables of PIPELINE on both sides.")
+@click.argument("pipeline")
+@click.argument("table", required=False)
+def check(pipeline: str, table: str | None) -> None:
+    """Compare the tables of PIPELINE, or only TABLE, on both sides as its last load left them.
+
+    TABLE is a source table, as database.table. What is checked is recorded in the Dagster UI too.
+    Exit status 0 only if all checks passed.
+    """
+    here = deployment()
+    tables = _selected(load_pipeline(here.pipelines, pipeline), table)
+    outcome = run_checks(here, pipeline, tables, say=say)
+    if not outcome.checks:
+        raise LoadError(f"the run {outcome.run_id} checked nothing: {outcome.failure}")
+    for each in sorted(outcome.checks, key=lambda one: (one.asset, one.name)):
+        click.echo(_told(each))
+    wrong = [each for each in outcome.checks if not each.passed]
+    if wrong:
+        raise LoadError(f"{len(wrong)} of {len(outcome.checks)} checks did not pass, see above")
+
+
+def _selected(pipeline: PipelineConfig, name: str | None) -> list[TableId]:
+    tables = [table.source for table in pipeline.tables if name in (None, str(table.source))]
+    if not tables:
+        known = ", ".join(str(table.source) for table in pipeline.tables)
+        raise ConfigError(f"{pipeline.name} has no table {name!r}; it has: {known}")
+    return tables
+
+
+def _told(outcome: CheckOutcome) -> str:
+    mark, color = ("ok", "green")
+    if not outcome.passed:
+        mark, color = ("!", "yellow") if outcome.is_warning else ("NO", "red")
+    styled = click.style(f"{mark:<2}", fg=color)
+    return f"{styled}  {outcome.asset}  {outcome.name}: {outcome.description}"
 
 
 @click.command()

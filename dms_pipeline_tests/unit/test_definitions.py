@@ -107,6 +107,19 @@ def test_asset_jobs_hold_the_tables_and_checks_of_their_own_pipeline(tmp_path):
     assert {key.asset_key for key in job.asset_layer.asset_graph.asset_check_keys} == {orders}
 
 
+def test_rows_are_compared_of_the_tables_that_ask_for_it(tmp_path):
+    tables = (
+        "  - {schema: shop, table: orders}\n"
+        "  - {schema: shop, table: items, checks: {content: full, blocking: false}}"
+    )
+    repository = definitions(two_pipelines(tmp_path, tables)).get_repository_def()
+    graph = repository.asset_graph
+    items = dg.AssetCheckKey(dg.AssetKey(["postgres", "shop", "items"]), "content")
+    assert [key for key in graph.asset_check_keys if key.name == "content"] == [items]
+    assert not graph.get_check_spec(items).blocking
+    assert items in repository.get_job("shop_full_load").asset_layer.asset_graph.asset_check_keys
+
+
 def test_steps_that_pipelines_share_run_in_the_pool_of_their_own_pipeline(tmp_path):
     job = definitions(two_pipelines(tmp_path)).resolve_job_def("shop_incremental_load")
     with dg.instance_for_test() as instance:

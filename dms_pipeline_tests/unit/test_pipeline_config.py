@@ -8,7 +8,7 @@ import pytest
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
-from dms_pipeline.pipeline_config import load_pipeline, load_pipelines
+from dms_pipeline.pipeline_config import TableChecks, load_pipeline, load_pipelines
 from dms_pipeline_tests.a_pipeline import PIPELINES
 
 
@@ -31,6 +31,42 @@ def test_shipped_pipeline_is_valid(folder):
     assert pipeline.name == "studentdb"
     assert [table.source for table in pipeline.tables] == [TableId("studentdb", "student_details")]
     assert json.loads(pipeline.table_mappings)["rules"]
+
+
+def test_checks_of_a_table_go_before_those_of_the_pipeline(folder):
+    spoil(
+        folder,
+        "pipeline.yaml",
+        "    table: student_details",
+        "    table: student_details\n    checks: {content: off, severity: warn}",
+    )
+    spoil(folder, "pipeline.yaml", "schedule:", "checks: {content: full, blocking: no}\nschedule:")
+    [table] = load_pipeline(folder, "studentdb").tables
+    assert table.checks == TableChecks(content="off", severity="warn", blocking=False)
+
+
+@pytest.mark.parametrize(
+    ("schema", "table", "is_filtered"),
+    [
+        ("studentdb", "student_details", True),
+        ("%", "student%", True),
+        ("studentdb", "student_detail_", True),
+        ("studentdb", "student[_]%", True),
+        ("studentdb", "student[_]detail", False),
+        ("student", "%", False),
+    ],
+)
+def test_filters_of_the_mapping_are_known(folder, schema, table, is_filtered):
+    path = folder / "studentdb" / "table_mappings.json"
+    mappings = json.loads(path.read_text())
+    mappings["rules"].append({
+        "rule-type": "selection", "rule-id": "2", "rule-name": "2", "rule-action": "include",
+        "object-locator": {"schema-name": schema, "table-name": table},
+        "filters": [{"filter-type": "source"}],
+    })  # fmt: skip
+    path.write_text(json.dumps(mappings))
+    [found] = load_pipeline(folder, "studentdb").tables
+    assert found.is_filtered == is_filtered
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,132 @@
+"""Which columns of a table are compared with which, from what both servers say of it now."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from pymysql.connections import Connection
+
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.content.canonical import ComparedColumn, SourceColumn, compared
+from dms_pipeline.content.digests import ComparedTable
+from dms_pipeline.pipeline_config import ReplicatedTable
+
+_COLUMNS = """
+    SELECT table_schema, table_name, column_name, data_type, column_type, character_set_name,
+           COALESCE(character_maximum_length, 0)
+      FROM information_schema.columns WHERE table_schema IN %s
+     ORDER BY table_schema, table_name, ordinal_position
+"""
+_KEYS = """
+    SELECT table_schema, table_name, column_name FROM information_schema.statistics
+     WHERE table_schema IN %s AND index_name = 'PRIMARY'
+     ORDER BY table_schema, table_name, seq_in_index
+"""
+_WITHOUT_TRANSACTIONS = """
+    SELECT table_schema, table_name FROM information_schema.tables
+      JOIN information_schema.engines USING (engine)
+     WHERE table_schema IN %s AND transactions <> 'YES'
+"""
+_TARGET_COLUMNS = """
+    SELECT table_schema, table_name, column_name, udt_name FROM information_schema.columns
+     WHERE table_schema = ANY(%s)
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Pairing:
+    """How one table is compared; ``undecided`` says why it cannot be.
+
+    ``key_places`` are where the columns of its key stand in the rows of the binary log.
+    """
+
+    table: ReplicatedTable
+    compared: ComparedTable | None = None
+    key_places: tuple[int, ...] = ()
+    not_compared: tuple[str, ...] = ()
+    undecided: str = ""
+
+
+def paired(
+    here: "Connection[Any]",
+    there: "psycopg.Connection[Any]",
+    shares: Mapping[ReplicatedTable, str],
+) -> list[Pairing]:
+    """The tables in their order, each with how it is compared."""
+    schemas = sorted({table.source.schema for table in shares})
+    columns: dict[TableId, list[SourceColumn]] = {}
+    for schema, name, column, kind, full_kind, charset, length in _rows(here, _COLUMNS, schemas):
+        known = SourceColumn(column, kind, full_kind, charset, int(length))
+        columns.setdefault(TableId(schema, name), []).append(known)
+    keys: dict[TableId, list[str]] = {}
+    for schema, name, column in _rows(here, _KEYS, schemas):
+        keys.setdefault(TableId(schema, name), []).append(column)
+    floating = {TableId(*row) for row in _rows(here, _WITHOUT_TRANSACTIONS, schemas)}
+    types: dict[TableId, dict[str, str]] = {}
+    targets = sorted({table.target.schema for table in shares})
+    for schema, name, column, kind in there.execute(_TARGET_COLUMNS, (targets,)).fetchall():
+        types.setdefault(TableId(schema, name), {})[column] = kind
+    found = []
+    for table, share in shares.items():
+        reason = ""
+        if table.source not in columns or table.target not in types:
+            side = "source" if table.source not in columns else "target"
+            reason = f"there is no such table on the {side}"
+        elif table.source not in keys:
+            reason = "it has no primary key, by which rows could be told apart"
+        elif table.source in floating:
+            reason = "its engine has no transactions: it cannot be read as of one moment"
+        if reason:
+            found.append(Pairing(table, undecided=reason))
+            continue
+        found.append(
+            _pairing(table, columns[table.source], keys[table.source], types[table.target], share)
+        )
+    return found
+
+
+def _pairing(
+    table: ReplicatedTable,
+    columns: list[SourceColumn],
+    key: list[str],
+    types: Mapping[str, str],
+    share: str,
+) -> Pairing:
+    known: dict[str, ComparedColumn] = {}
+    not_compared = []
+    for column in columns:
+        target = column.name if column.name in types else column.name.lower()
+        if target not in types:
+            not_compared.append(f"{column.name}: the target has no such column")
+            continue
+        pair = compared(column, target, types[target])
+        if pair is None:
+            not_compared.append(
+                f"{column.name}: {column.column_type} is not compared with {types[target]}"
+            )
+            continue
+        known[column.name] = pair
+    if missing := [name for name in key if name not in known]:
+        return Pairing(table, undecided=f"column {missing[0]} of its key cannot be compared")
+    places = {column.name: place for place, column in enumerate(columns)}
+    return Pairing(
+        table,
+        ComparedTable(
+            table.source,
+            table.target,
+            tuple(known[name] for name in key),
+            tuple(pair for name, pair in known.items() if name not in key),
+            share,
+        ),
+        tuple(places[name] for name in key),
+        tuple(not_compared),
+    )
+
+
+def _rows(
+    connection: "Connection[Any]", statement: str, schemas: list[str]
+) -> list[tuple[Any, ...]]:
+    with connection.cursor() as cursor:
+        cursor.execute(statement, (schemas,))
+        return list(cursor.fetchall())

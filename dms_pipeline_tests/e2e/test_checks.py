@@ -1,0 +1,59 @@
+"""The checks as a user meets them: after a load, and by `dms-pipeline check`."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from dms_pipeline_tests.e2e.local_run import LocalRun, change_yaml, new_local_run
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
+    with new_local_run(tmp_path_factory.mktemp("checks")) as run:
+
+        def compare(content: dict[str, Any]) -> None:
+            content["checks"] = {"content": "full"}
+
+        change_yaml(run.pipelines / "studentdb" / "pipeline.yaml", compare)
+        run.succeed("run", "studentdb", "incremental")
+        yield run
+
+
+TABLE = "studentdb.student_details"
+
+
+def _failed(run: LocalRun, *arguments: str) -> str:
+    done = run.command("check", "studentdb", *arguments)
+    said = done.stdout + done.stderr
+    assert done.returncode == 1, said
+    assert "Traceback" not in said
+    return " ".join(said.split())
+
+
+def test_equal_tables_pass_also_when_the_source_has_gone_on(loaded):
+    loaded.execute(f"UPDATE {TABLE} SET batch_year = batch_year + 1 WHERE student_id = 1")
+    loaded.insert(2)
+    said = " ".join(loaded.succeed("check", "studentdb").split())
+    assert "content" in said
+    assert "rows are equal" in said
+    assert "row_count" in said
+
+
+def test_a_changed_row_is_named_and_fails_the_check_and_the_next_load(loaded):
+    loaded.execute_on_target(f"UPDATE {TABLE} SET name = 'X' WHERE student_id = 3")
+    assert "1 of 6 rows differ; key (3): other values of name" in _failed(loaded, TABLE)
+    done = loaded.command("run", "studentdb", "incremental")
+    assert done.returncode == 1
+    assert "key (3): other values of name" in done.stdout + done.stderr
+    loaded.execute_on_target(f"UPDATE {TABLE} SET name = 'Kelly' WHERE student_id = 3")
+    loaded.succeed("check", "studentdb", TABLE)
+
+
+def test_a_check_that_cannot_decide_does_not_pass(loaded):
+    loaded.execute(f"ALTER TABLE {TABLE} COMMENT 'altered'")
+    assert "inconclusive: what a statement at" in _failed(loaded)
+
+
+def test_an_unknown_table_is_answered_with_those_there_are(loaded):
+    assert f"studentdb has no table 'x.y'; it has: {TABLE}" in _failed(loaded, "x.y")

@@ -1,0 +1,233 @@
+"""The comparison of contents, on real servers, of what the local DMS has loaded."""
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from dms_pipeline.binlog.position import parse_checkpoint
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.content.comparison import ContentComparison, compare_tables
+from dms_pipeline.pipeline_config import ReplicatedTable
+from dms_pipeline.resources.source import MySQLSource
+from dms_pipeline.resources.target import PostgresTarget
+from dms_pipeline_tests.engine_driver import EngineRun, include
+from dms_pipeline_tests.integration.test_row_count import credentials
+
+SCHEMA = "compared"
+RUNS_UNDER_WRITES = 10
+TYPES = (
+    "a tinyint", "b smallint unsigned zerofill", "c mediumint", "d bigint", "e year",
+    "f decimal(12,3)", "g float", "h double", "i bit(1)", "j bit(12)", "k char(9)",
+    "l varchar(40) character set latin1", "m varchar(400) character set utf16", "n text",
+    "o longtext", "p enum('x','y,z','é')", "q set('a','b','c')", "r binary(4)",
+    "s varbinary(9)", "t blob", "u date", "v datetime(3)", "w timestamp(6) NULL", "x time(2)",
+    "y json", "z geometry",
+)  # fmt: skip
+ROWS = (
+    "(1, 1, 2, 3, 4, 2024, 1.5, 0.1, 1e20, 1, b'101', 'a', 'é', 'é', 't', 'long', 'é', 'a,c',"
+    " 'ab', 'ab', 'ab', '2024-02-29', '2024-02-29 01:02:03.5', '2024-02-29 01:02:03.5',"
+    " '-838:59:59', '{\"a\": [1, 2.5]}', ST_GeomFromText('POINT(1 2)'))",
+    "(2" + ", NULL" * 26 + ")",
+    "(3, -128, 65535, -8388608, 9223372036854775807, 1901, -999999999.999, 16777216, -1e-7, 0, 0,"
+    " '', '', '😀', REPEAT('é|', 300), '~', 'x', '', x'00', x'', REPEAT(x'00FF', 300),"
+    " '0000-00-00', '0000-00-00', '2038-01-19 03:14:07', '00:00:00.01', 'null', NULL)",
+    "(4, 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL, '~', '1:~', '|', '', '', 'y,z', 'a,b,c',"
+    " x'FFFFFFFF', x'00', x'00', '1000-01-01', '9999-12-31 23:59:59.999', '1970-01-02', '-1:00',"
+    " '[]', NULL)",
+)  # fmt: skip
+
+
+class Replica:
+    """A schema that the local DMS has loaded, and where it was then."""
+
+    def __init__(self, source_dsn: str, target_dsn: str) -> None:
+        self.dsns = source_dsn, target_dsn
+        self.source = MySQLSource(credentials(source_dsn))
+        self.target = PostgresTarget(credentials(target_dsn))
+        self.on_source(
+            f"DROP DATABASE IF EXISTS {SCHEMA}", f"CREATE DATABASE {SCHEMA} CHARSET utf8mb4"
+        )
+        with psycopg.connect(target_dsn) as connection:
+            connection.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")
+
+    def on_source(self, *statements: str) -> None:
+        with self.source.connect() as connection, connection.cursor() as cursor:
+            cursor.execute("SET sql_mode = '', time_zone = '+03:00'")
+            for statement in statements:
+                cursor.execute(statement)
+            connection.commit()
+
+    def on_target(self, statement: str) -> None:
+        with psycopg.connect(self.dsns[1]) as connection:
+            connection.execute(statement)
+
+    def load(self) -> None:
+        run = EngineRun(
+            *self.dsns, migration_type="full-load-and-cdc", rules=[include(SCHEMA)],
+            full_load={"StopTaskCachedChangesApplied": True},
+        )  # fmt: skip
+        assert run.wait()["type"] == "stopped", run.log
+        assert run.checkpoint
+        self.checkpoint = parse_checkpoint(run.checkpoint)
+
+    def compare(
+        self, table: str = "t", *, budget_s: float = 60, share: str = ""
+    ) -> ContentComparison:
+        name = TableId(SCHEMA, table)
+        [found] = compare_tables(
+            {ReplicatedTable(name, name): share}, source=self.source, target=self.target,
+            checkpoint=self.checkpoint, budget_s=budget_s,
+        )  # fmt: skip
+        return found
+
+
+@pytest.fixture
+def replica(source_server, postgres) -> Replica:
+    return Replica(source_server.dsn, postgres.dsn)
+
+
+def loaded(replica: Replica, rows: int = 100) -> None:
+    replica.on_source(
+        f"CREATE TABLE {SCHEMA}.t (id int PRIMARY KEY, v varchar(20))",
+        f"INSERT INTO {SCHEMA}.t VALUES " + ", ".join(f"({n}, 'v{n}')" for n in range(rows)),
+    )
+    replica.load()
+
+
+def test_every_type_has_the_same_text_on_both_servers(replica):
+    replica.on_source(
+        f"CREATE TABLE {SCHEMA}.t (id int PRIMARY KEY, {', '.join(TYPES)})",
+        *(f"INSERT INTO {SCHEMA}.t VALUES {row}" for row in ROWS),
+    )
+    replica.load()
+    found = replica.compare()
+    assert (found.undecided, found.not_compared) == ("", ())
+    assert (found.rows, found.differences) == (4, ())
+
+
+def test_a_changed_value_of_every_type_is_found(replica):
+    replica.on_source(
+        f"CREATE TABLE {SCHEMA}.t (id int PRIMARY KEY, {', '.join(TYPES)})",
+        f"INSERT INTO {SCHEMA}.t VALUES {ROWS[0]}",
+    )
+    replica.load()
+    replica.on_target(f"CREATE TABLE {SCHEMA}.kept AS SELECT * FROM {SCHEMA}.t")
+    for column in (definition.split()[0] for definition in TYPES):
+        replica.on_target(f'UPDATE {SCHEMA}.t SET "{column}" = NULL')
+        [difference] = replica.compare().differences
+        assert (difference.key, difference.what) == ("1", f"other values of {column}")
+        replica.on_target(
+            f'UPDATE {SCHEMA}.t SET "{column}" = (SELECT "{column}" FROM {SCHEMA}.kept)'
+        )
+    assert replica.compare().different == 0
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        "k int unsigned", "k bigint", "k varchar(9)", "k char(9) character set utf8mb4", "k date",
+        "k decimal(6,2)", "k datetime(3)", "k binary(5)", "k varbinary(9)",
+        "k int, extra varchar(3) default 'é|'",
+    ],
+)  # fmt: skip
+def test_rows_changed_after_the_checkpoint_are_left_out(replica, key):
+    names = "k, extra" if "extra" in key else "k"
+    values = "(20010101), (20020202), (20030303)" if "date" in key else "(1), (2), (3)"
+    replica.on_source(
+        f"CREATE TABLE {SCHEMA}.t ({key}, v int DEFAULT 0, PRIMARY KEY ({names}))",
+        f"INSERT INTO {SCHEMA}.t (k) VALUES {values}",
+    )
+    replica.load()
+    replica.on_source(
+        f"UPDATE {SCHEMA}.t SET v = 1 ORDER BY k LIMIT 1",
+        f"DELETE FROM {SCHEMA}.t ORDER BY k DESC LIMIT 1",
+    )
+    found = replica.compare()
+    assert (found.undecided, found.rows, found.left_out, found.different) == ("", 1, 2, 0)
+
+
+def test_lost_doubled_and_changed_rows_are_named(replica):
+    loaded(replica)
+    replica.on_target(f"DELETE FROM {SCHEMA}.t WHERE id = 7")
+    replica.on_target(f"INSERT INTO {SCHEMA}.t VALUES (1000, 'new')")
+    replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'V8' WHERE id = 8")
+    found = replica.compare()
+    assert found.different == 3
+    assert {(one.key, one.what) for one in found.differences} == {
+        ("7", "missing on the target"),
+        ("1000", "not on the source"),
+        ("8", "other values of v"),
+    }
+
+
+def test_of_many_differences_the_first_are_named_and_all_counted(replica):
+    loaded(replica)
+    replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'x'")
+    found = replica.compare()
+    assert (found.different, len(found.differences)) == (100, 20)
+
+
+def test_sixteen_shares_are_the_whole(replica):
+    loaded(replica)
+    replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'x' WHERE id = 50")
+    found = [replica.compare(share=digit) for digit in "0123456789abcdef"]
+    assert sum(one.rows for one in found) == 100
+    assert sum(one.different for one in found) == 1
+
+
+def test_what_cannot_be_compared_says_why(replica):
+    replica.on_source(f"CREATE TABLE {SCHEMA}.t (v int)", f"INSERT INTO {SCHEMA}.t VALUES (1)")
+    replica.load()
+    assert "no primary key" in replica.compare().undecided
+    assert "no such table on the source" in replica.compare("other").undecided
+
+
+def test_no_time_is_no_answer(replica):
+    loaded(replica)
+    assert "time for comparisons" in replica.compare(budget_s=0).undecided
+
+
+def test_truncate_after_the_checkpoint_is_inconclusive(replica):
+    loaded(replica)
+    replica.on_source(f"TRUNCATE {SCHEMA}.t")
+    assert "TRUNCATE" in replica.compare().undecided
+
+
+@contextmanager
+def writing(replica: Replica, *statements: str) -> Iterator[None]:
+    """One transaction after the other with these statements, at full speed."""
+    stop = threading.Event()
+
+    def write() -> None:
+        with replica.source.connect() as connection, connection.cursor() as cursor:
+            while not stop.is_set():
+                for statement in statements:
+                    cursor.execute(statement)
+                connection.commit()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        writer.join()
+
+
+def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(replica):
+    loaded(replica, 1000)
+    with writing(
+        replica,
+        f"UPDATE {SCHEMA}.t SET v = LEFT(RAND(), 9) WHERE id < 900 ORDER BY RAND() LIMIT 3",
+        f"REPLACE INTO {SCHEMA}.t SELECT 1000 + FLOOR(RAND() * 100), 'new'",
+        f"DELETE FROM {SCHEMA}.t WHERE id < 100 LIMIT 1",
+    ):
+        right = [replica.compare() for _ in range(RUNS_UNDER_WRITES)]
+        replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'wrong' WHERE id = 950")
+        wrong = [replica.compare() for _ in range(RUNS_UNDER_WRITES)]
+    assert [one for one in right if one.undecided or one.different] == []
+    assert {one.differences[0].key for one in wrong} == {"950"}
+    assert wrong[-1].left_out > right[0].left_out
