@@ -1,6 +1,6 @@
 """The asset checks of a pipeline: they run after each load in its run, and alone from the UI."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import dagster as dg
 
@@ -14,11 +14,13 @@ from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.source import SourceResource
 from dms_pipeline.resources.target import TargetResource
 from dms_pipeline.row_count import RowCount, count_rows
+from dms_pipeline.task_settings import lob_limit
 
 ROW_COUNT = "row_count"
 CONTENT = "content"
 
 Specs = Mapping[ReplicatedTable, dg.AssetSpec]
+Keys = Mapping[ReplicatedTable, dg.AssetKey]
 
 
 def build_checks(pipeline: PipelineConfig, specs: Specs) -> list[dg.AssetChecksDefinition]:
@@ -30,7 +32,6 @@ def build_checks(pipeline: PipelineConfig, specs: Specs) -> list[dg.AssetChecksD
 
 def _row_count_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefinition:
     """One check a table in one step: the tables share a snapshot and a pass over the binary log."""
-    tables = {spec.key: table for table, spec in specs.items()}
 
     @dg.multi_asset_check(
         name=f"{pipeline.name}_row_counts",
@@ -45,29 +46,26 @@ def _row_count_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDe
         source: SourceResource,
         target: TargetResource,
     ) -> Iterator[dg.AssetCheckResult]:
-        selected = sorted(key.asset_key for key in context.selected_asset_check_keys)
-        with failures():
-            position = _position(_latest(pipeline, checkpoints))
-            if isinstance(position, str):
-                yield from (_inconclusive(ROW_COUNT, key, position) for key in selected)
-                return
-            yield from _filtered(ROW_COUNT, selected, tables)
+        def count(
+            tables: Keys, _: CheckpointRecord, position: BinlogPosition
+        ) -> list[dg.AssetCheckResult]:
             counts = count_rows(
-                [tables[key] for key in selected if not tables[key].is_filtered],
+                tables,
                 source=source.database(pipeline.source.secret),
                 target=target.database(pipeline.target.secret),
                 checkpoint=position,
             )
-        keys = {table: key for key, table in tables.items()}
-        for count in counts:
-            yield _counted(keys[count.table], count)
+            return [_counted(tables[each.table], each) for each in counts]
+
+        yield from _as_of_checkpoint(
+            ROW_COUNT, pipeline, _selected(context, specs), checkpoints, count
+        )
 
     return row_counts
 
 
 def _content_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefinition:
     """One check a table in one step, which shares a snapshot, the log and the time."""
-    tables = {spec.key: table for table, spec in specs.items()}
 
     @dg.multi_asset_check(
         name=f"{pipeline.name}_contents",
@@ -82,27 +80,81 @@ def _content_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefi
         source: SourceResource,
         target: TargetResource,
     ) -> Iterator[dg.AssetCheckResult]:
-        selected = sorted(key.asset_key for key in context.selected_asset_check_keys)
-        with failures():
-            record = _latest(pipeline, checkpoints)
-            position = _position(record)
-            if isinstance(position, str):
-                yield from (_inconclusive(CONTENT, key, position) for key in selected)
-                return
-            yield from _filtered(CONTENT, selected, tables)
-            wanted = [tables[key] for key in selected if not tables[key].is_filtered]
+        def compare(
+            tables: Keys, record: CheckpointRecord, position: BinlogPosition
+        ) -> list[dg.AssetCheckResult]:
             comparisons = compare_tables(
-                {table: _share(table, record) for table in wanted},
+                {table: _share(table, record) for table in tables},
                 source=source.database(pipeline.source.secret),
                 target=target.database(pipeline.target.secret),
                 checkpoint=position,
                 budget_s=pipeline.content_budget_s,
+                lob_limit=lob_limit(pipeline.task_settings),
             )
-        keys = {table: key for key, table in tables.items()}
-        for comparison in comparisons:
-            yield _compared(keys[comparison.table], comparison)
+            return [_compared(tables[each.table], each) for each in comparisons]
+
+        yield from _as_of_checkpoint(
+            CONTENT, pipeline, _selected(context, specs), checkpoints, compare
+        )
 
     return contents
+
+
+def _as_of_checkpoint(
+    check: str,
+    pipeline: PipelineConfig,
+    tables: Keys,
+    checkpoints: CheckpointsResource,
+    results: Callable[[Keys, CheckpointRecord, BinlogPosition], list[dg.AssetCheckResult]],
+) -> Iterator[dg.AssetCheckResult]:
+    """The results of a check that needs the target to be as it was at the checkpoint."""
+    filtered = {table: key for table, key in tables.items() if table.is_filtered}
+    rest = {table: key for table, key in tables.items() if not table.is_filtered}
+    for key in filtered.values():
+        yield _inconclusive(check, key, "the table mapping filters its rows")
+    with failures():
+        record = checkpoints.store().latest(pipeline.name)
+        if record is None:
+            raise PreflightError(
+                f"{pipeline.name} has not been loaded yet, so there is nothing to compare; "
+                f"run {pipeline.name}_full_load first"
+            )
+        reason = _moved(pipeline, checkpoints, record)
+        found = []
+        try:
+            position = parse_checkpoint(record.checkpoint)
+        except BinlogError as error:
+            # DMS does not document the text.
+            reason = f"the checkpoint cannot be read: {error}"
+        else:
+            if rest and not reason:
+                found = results(rest, record, position)
+                # A load that has begun meanwhile changes the target.
+                reason = _moved(pipeline, checkpoints, record)
+    if reason:
+        found = [_inconclusive(check, key, reason) for key in rest.values()]
+    yield from found
+
+
+def _moved(
+    pipeline: PipelineConfig, checkpoints: CheckpointsResource, record: CheckpointRecord
+) -> str:
+    """Why the target may not be as it was at this checkpoint, in words; empty if it is."""
+    latest = checkpoints.store().latest(pipeline.name)
+    if latest is None or latest.sequence != record.sequence:
+        return f"{pipeline.name} has been loaded meanwhile"
+    holder = checkpoints.lease(pipeline.name, record.run_id).holder(also_expired=True)
+    if holder is not None and holder.run_id != record.run_id and holder.source_end:
+        return (
+            f"the load of run {holder.run_id} has begun and is not recorded: the target may be "
+            "ahead of the checkpoint"
+        )
+    return ""
+
+
+def _selected(context: dg.AssetCheckExecutionContext, specs: Specs) -> Keys:
+    selected = {key.asset_key for key in context.selected_asset_check_keys}
+    return {table: spec.key for table, spec in specs.items() if spec.key in selected}
 
 
 def _check_specs(name: str, specs: Specs, description: str) -> list[dg.AssetCheckSpec]:
@@ -112,24 +164,6 @@ def _check_specs(name: str, specs: Specs, description: str) -> list[dg.AssetChec
         )
         for table, spec in specs.items()
     ]
-
-
-def _latest(pipeline: PipelineConfig, checkpoints: CheckpointsResource) -> CheckpointRecord:
-    latest = checkpoints.store().latest(pipeline.name)
-    if latest is None:
-        raise PreflightError(
-            f"{pipeline.name} has not been loaded yet, so there is nothing to compare; "
-            f"run {pipeline.name}_full_load first"
-        )
-    return latest
-
-
-def _position(record: CheckpointRecord) -> BinlogPosition | str:
-    """Where the checkpoint lies, or why that cannot be told: DMS does not document its text."""
-    try:
-        return parse_checkpoint(record.checkpoint)
-    except BinlogError as error:
-        return f"the checkpoint cannot be read: {error}"
 
 
 def _share(table: ReplicatedTable, record: CheckpointRecord) -> str:
@@ -184,14 +218,6 @@ def _compared(key: dg.AssetKey, found: ContentComparison) -> dg.AssetCheckResult
             "not_compared": list(found.not_compared),
         },
     )
-
-
-def _filtered(
-    check: str, keys: Iterable[dg.AssetKey], tables: Mapping[dg.AssetKey, ReplicatedTable]
-) -> Iterator[dg.AssetCheckResult]:
-    for key in keys:
-        if tables[key].is_filtered:
-            yield _inconclusive(check, key, "the table mapping filters its rows")
 
 
 def _severity(table: ReplicatedTable) -> dg.AssetCheckSeverity:

@@ -7,7 +7,6 @@ with the file and the line (syntax) or the path inside it (content).
 
 import json
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,6 +19,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
+from dms_pipeline.table_selection import TableSelection
 
 PIPELINE_FILE = "pipeline.yaml"
 MAPPINGS_FILE = "table_mappings.json"
@@ -296,7 +296,7 @@ def load_pipeline(folder: Path, name: str) -> PipelineConfig:
         name=name,
         source=file.source,
         target=file.target,
-        tables=_tables(home / PIPELINE_FILE, file.tables, file.checks, _filters(mappings)),
+        tables=_tables(home / PIPELINE_FILE, file.tables, file.checks, TableSelection.of(mappings)),
         schedule=file.schedule,
         instance=file.instance,
         stop=file.stop,
@@ -370,22 +370,6 @@ def _check_mappings(path: Path, mappings: dict[str, Any]) -> None:
         seen.add(str(rule["rule-id"]))
 
 
-def _filters(mappings: dict[str, Any]) -> list[re.Pattern[str]]:
-    """Which tables, as database.table, have a selection rule with filters.
-
-    https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TableMapping.SelectionTransformation.Wildcards.html
-    """
-    found = []
-    for rule in mappings["rules"]:
-        if rule.get("rule-type") == "selection" and rule.get("filters"):
-            locator = rule["object-locator"]
-            name = f"{locator.get('schema-name', '%')}.{locator.get('table-name', '%')}"
-            pattern = re.escape(name).replace("%", ".*")
-            pattern = pattern.replace(r"\[_\]", "\0").replace("_", ".").replace("\0", "_")
-            found.append(re.compile(pattern))
-    return found
-
-
 # Table settings carry their options in keys of their own.
 _NO_ACTION = ("table-settings",)
 
@@ -394,7 +378,7 @@ def _tables(
     path: Path,
     sections: tuple[TableSection, ...],
     checks: ChecksSection,
-    filters: Collection[re.Pattern[str]],
+    selection: TableSelection,
 ) -> tuple[ReplicatedTable, ...]:
     tables = tuple(
         ReplicatedTable(
@@ -403,9 +387,7 @@ def _tables(
                 section.target_schema or section.schema_name, section.target_table or section.table
             ),
             accept_no_primary_key=section.accept_no_primary_key,
-            is_filtered=any(
-                pattern.fullmatch(f"{section.schema_name}.{section.table}") for pattern in filters
-            ),
+            is_filtered=selection.filters(TableId(section.schema_name, section.table)),
             checks=TableChecks(
                 content=section.checks.content or checks.content,
                 severity=section.checks.severity or checks.severity,
@@ -421,4 +403,10 @@ def _tables(
         twice = sorted({str(name) for name in names if names.count(name) > 1})
         if twice:
             raise ConfigError(f"{path}: tables: {side} table {twice[0]} is listed twice")
+    for table in tables:
+        if not selection.selects(table.source):
+            raise ConfigError(
+                f"{path}: tables: {table.source} is not selected by {MAPPINGS_FILE}, so DMS would "
+                "not load it; select it there, or take it out here"
+            )
     return tables

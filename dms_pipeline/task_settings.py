@@ -5,6 +5,8 @@ from typing import Any
 
 from dms_pipeline.aws.dms import MigrationType
 
+_DEFAULT_LOB_KB = 32
+
 
 def settings_for(task_settings: str, migration_type: MigrationType) -> str:
     """The pipeline's settings with the two that depend on what the task is for.
@@ -26,3 +28,14 @@ def control_schema(task_settings: str) -> str:
     """The PostgreSQL schema of DMS's control tables; ``public`` unless the settings name one."""
     control_tables = json.loads(task_settings).get("ControlTablesSettings") or {}
     return control_tables.get("ControlSchema") or "public"
+
+
+def lob_limit(task_settings: str) -> int | None:
+    """Bytes of a large object that DMS copies at least; None if all.
+
+    https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.LOBSupport.html
+    """
+    metadata = json.loads(task_settings).get("TargetMetadata") or {}
+    if metadata.get("FullLobMode") or not metadata.get("LimitedSizeLobMode", True):
+        return None
+    return 1024 * int(metadata.get("LobMaxSize", _DEFAULT_LOB_KB)) or None

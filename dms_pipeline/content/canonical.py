@@ -71,18 +71,45 @@ class ComparedColumn:
         return bool(self.number(source) == self.number(target))
 
 
-def compared(column: SourceColumn, target: str, target_type: str) -> ComparedColumn | None:
+def compared(
+    column: SourceColumn, target: str, target_type: str, *, lob_limit: int | None = None
+) -> ComparedColumn | None:
     """How a column is compared with a column of the target; None if no rule knows the two types.
 
     Args:
         column: the source's.
         target: the name of the target's.
         target_type: its type as pg_type names it, such as ``int4``.
+        lob_limit: bytes of a large object that are on the target at least; None if all are.
     """
     here, there = quoted(column.name), sql.Identifier(target)
+    if lob_limit is not None and column.data_type in (*_LONG_TEXTS, *_LONG_BYTES):
+        return _beginning(column, here, there, target_type, lob_limit)
     for rule in (_integer, _decimal, _float, _bit, _text, _bytes, _date, _timestamp, _time, _plain):
         if found := rule(column, here, there, target_type):
             return found
+    return None
+
+
+def _beginning(
+    column: SourceColumn, here: str, there: sql.Identifier, kind: str, lob_limit: int
+) -> ComparedColumn | None:
+    """Of a large object what is not cut off on the way; of a text, characters of four bytes."""
+    if column.data_type in _LONG_TEXTS and kind in _TEXTS:
+        size = max(1, lob_limit // 4)
+        text = sql.SQL("convert_to(left({}, {}), 'UTF8')").format(there, sql.Literal(size))
+        return ComparedColumn(
+            column.name,
+            f"SHA2(LEFT(CONVERT({here} USING utf8mb4), {size}), 256)",
+            sql.SQL("encode(sha256({}), 'hex')").format(text),
+        )
+    if column.data_type in _LONG_BYTES and kind == "bytea":
+        octets = sql.SQL("substring({} FROM 1 FOR {})").format(there, sql.Literal(lob_limit))
+        return ComparedColumn(
+            column.name,
+            f"SHA2(LEFT({here}, {lob_limit}), 256)",
+            sql.SQL("encode(sha256({}), 'hex')").format(octets),
+        )
     return None
 
 

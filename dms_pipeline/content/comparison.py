@@ -6,6 +6,7 @@ be seen on the source any more. All others have to be equal.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from dms_pipeline.resources.target import PostgresTarget
 
 SHOWN = 20
 """Differing rows that are told by their keys."""
+_SHOWN_CHARACTERS = 200
 _BUCKETS_AT_ONCE = 16
 _MYSQL_TIMEOUT, _MARIADB_TIMEOUT = 3024, 1969
 
@@ -81,6 +83,7 @@ def compare_tables(
     target: PostgresTarget,
     checkpoint: BinlogPosition,
     budget_s: float,
+    lob_limit: int | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[ContentComparison, ...]:
     """Compares every table; the target must not be loaded meanwhile.
@@ -92,6 +95,7 @@ def compare_tables(
         target: where they went.
         checkpoint: what the target has.
         budget_s: seconds for all tables together; those that have no turn are undecided.
+        lob_limit: bytes of a large object that are on the target at least; None if all are.
         clock: what the budget is measured with.
 
     Raises:
@@ -99,7 +103,7 @@ def compare_tables(
     """
     deadline = clock() + budget_s
     with source.connect() as here, target.connect() as there:
-        pairings = paired(here, there, shares)
+        pairings = paired(here, there, shares, lob_limit)
         _, latest = bracketed_snapshot(here)
         changed = ChangedKeys(
             {
@@ -161,13 +165,15 @@ class _Comparer:
             source_rows(table, buckets, without), target_rows(table, buckets, without)
         )
         width = len(table.key)
+        if not table.columns:
+            return _unequal_counts(Counter(source), Counter(target))
         ours = {row[:width]: row[width:] for row in source}
         theirs = {row[:width]: row[width:] for row in target}
         found = []
         for key in sorted(ours.keys() | theirs.keys(), key=str):
             what = _difference(table, ours.get(key), theirs.get(key))
             if what:
-                found.append(RowDifference(", ".join(map(str, key)), what))
+                found.append(RowDifference(_shown(key), what))
         return found
 
     def _both(self, source: str, target: sql.Composed) -> tuple[list[Any], list[Any]]:
@@ -205,6 +211,20 @@ class _Comparer:
 
 def _by_bucket(rows: Iterable[tuple[str, int, Any]]) -> dict[str, tuple[int, int]]:
     return {bucket: (int(count), int(total)) for bucket, count, total in rows}
+
+
+def _unequal_counts(ours: Counter[Texts], theirs: Counter[Texts]) -> list[RowDifference]:
+    """Rows that are all key; a table without a key may have several that are the same."""
+    found = []
+    for row in sorted(ours.keys() | theirs.keys(), key=str):
+        missing = ours[row] - theirs[row]
+        what = "missing on the target" if missing > 0 else "not on the source"
+        found += [RowDifference(_shown(row), what)] * abs(missing)
+    return found
+
+
+def _shown(key: Texts) -> str:
+    return ", ".join(map(str, key))[:_SHOWN_CHARACTERS]
 
 
 def _difference(table: ComparedTable, ours: Texts | None, theirs: Texts | None) -> str:

@@ -52,6 +52,7 @@ def paired(
     here: "Connection[Any]",
     there: "psycopg.Connection[Any]",
     shares: Mapping[ReplicatedTable, str],
+    lob_limit: int | None,
 ) -> list[Pairing]:
     """The tables in their order, each with how it is compared."""
     schemas = sorted({table.source.schema for table in shares})
@@ -73,15 +74,20 @@ def paired(
         if table.source not in columns or table.target not in types:
             side = "source" if table.source not in columns else "target"
             reason = f"there is no such table on the {side}"
-        elif table.source not in keys:
-            reason = "it has no primary key, by which rows could be told apart"
         elif table.source in floating:
             reason = "its engine has no transactions: it cannot be read as of one moment"
         if reason:
             found.append(Pairing(table, undecided=reason))
             continue
         found.append(
-            _pairing(table, columns[table.source], keys[table.source], types[table.target], share)
+            _pairing(
+                table,
+                columns[table.source],
+                keys.get(table.source),
+                types[table.target],
+                share,
+                lob_limit,
+            )
         )
     return found
 
@@ -89,9 +95,10 @@ def paired(
 def _pairing(
     table: ReplicatedTable,
     columns: list[SourceColumn],
-    key: list[str],
+    key: list[str] | None,
     types: Mapping[str, str],
     share: str,
+    lob_limit: int | None,
 ) -> Pairing:
     known: dict[str, ComparedColumn] = {}
     not_compared = []
@@ -100,14 +107,26 @@ def _pairing(
         if target not in types:
             not_compared.append(f"{column.name}: the target has no such column")
             continue
-        pair = compared(column, target, types[target])
+        pair = compared(column, target, types[target], lob_limit=lob_limit)
         if pair is None:
             not_compared.append(
                 f"{column.name}: {column.column_type} is not compared with {types[target]}"
             )
             continue
         known[column.name] = pair
-    if missing := [name for name in key if name not in known]:
+    # Two texts of one floating point number have two digests.
+    told_apart = [name for name, pair in known.items() if pair.number is not float]
+    if key is None:
+        not_compared += [
+            f"{name}: a floating point number in a table without a primary key"
+            for name in known
+            if name not in told_apart
+        ]
+        # Rows are told apart by all they have.
+        key, known = told_apart, {name: known[name] for name in told_apart}
+    if not key:
+        return Pairing(table, undecided="none of its columns can be compared")
+    if missing := [name for name in key if name not in told_apart]:
         return Pairing(table, undecided=f"column {missing[0]} of its key cannot be compared")
     places = {column.name: place for place, column in enumerate(columns)}
     return Pairing(

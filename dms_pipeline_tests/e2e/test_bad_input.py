@@ -64,6 +64,15 @@ def _renamed(folder: Path) -> None:
 def _missing_and_keyless_table(folder: Path) -> None:
     tables = ({"schema": "studentdb", "table": name} for name in ("teachers", "keyless"))
     change_yaml(folder / "pipeline.yaml", lambda content: content["tables"].extend(tables))
+    mapping = folder / "table_mappings.json"
+    mapping.write_text(
+        mapping.read_text().replace('"table-name": "student_details"', '"table-name": "%"')
+    )
+
+
+def _unselected_table(folder: Path) -> None:
+    table = {"schema": "studentdb", "table": "teachers"}
+    change_yaml(folder / "pipeline.yaml", lambda content: content["tables"].append(table))
 
 
 @pytest.mark.parametrize(
@@ -72,6 +81,7 @@ def _missing_and_keyless_table(folder: Path) -> None:
         ("yaml", _line_of_yaml, ["pipeline.yaml, line ", "not valid YAML"]),
         ("field", _unknown_field, ["pipeline.yaml", "schedule.chron: Extra inputs"]),
         ("mapping", _line_of_mapping, ["table_mappings.json, line 6", "not valid JSON"]),
+        ("selected", _unselected_table, ["studentdb.teachers is not selected by table_mappings"]),
         (
             "tables",
             _missing_and_keyless_table,

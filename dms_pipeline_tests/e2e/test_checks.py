@@ -1,5 +1,6 @@
 """The checks as a user meets them: after a load, and by `dms-pipeline check`."""
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,8 +17,13 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
             content["checks"] = {"content": "full"}
 
         change_yaml(run.pipelines / "studentdb" / "pipeline.yaml", compare)
-        run.succeed("run", "studentdb", "incremental")
         yield run
+
+
+@pytest.fixture(autouse=True)
+def level(loaded: LocalRun) -> None:
+    """Whatever a test before did to the source is on the target."""
+    loaded.load_incrementally()
 
 
 TABLE = "studentdb.student_details"
@@ -42,7 +48,9 @@ def test_equal_tables_pass_also_when_the_source_has_gone_on(loaded):
 
 def test_a_changed_row_is_named_and_fails_the_check_and_the_next_load(loaded):
     loaded.execute_on_target(f"UPDATE {TABLE} SET name = 'X' WHERE student_id = 3")
-    assert "1 of 6 rows differ; key (3): other values of name" in _failed(loaded, TABLE)
+    assert re.search(
+        r"1 of \d+ rows differ; key \(3\): other values of name", _failed(loaded, TABLE)
+    )
     done = loaded.command("run", "studentdb", "incremental")
     assert done.returncode == 1
     assert "key (3): other values of name" in done.stdout + done.stderr

@@ -74,12 +74,17 @@ class Replica:
         self.checkpoint = parse_checkpoint(run.checkpoint)
 
     def compare(
-        self, table: str = "t", *, budget_s: float = 60, share: str = ""
+        self,
+        table: str = "t",
+        *,
+        budget_s: float = 60,
+        share: str = "",
+        lob_limit: int | None = None,
     ) -> ContentComparison:
         name = TableId(SCHEMA, table)
         [found] = compare_tables(
             {ReplicatedTable(name, name): share}, source=self.source, target=self.target,
-            checkpoint=self.checkpoint, budget_s=budget_s,
+            checkpoint=self.checkpoint, budget_s=budget_s, lob_limit=lob_limit,
         )  # fmt: skip
         return found
 
@@ -178,11 +183,45 @@ def test_sixteen_shares_are_the_whole(replica):
     assert sum(one.different for one in found) == 1
 
 
-def test_what_cannot_be_compared_says_why(replica):
-    replica.on_source(f"CREATE TABLE {SCHEMA}.t (v int)", f"INSERT INTO {SCHEMA}.t VALUES (1)")
+def test_large_objects_that_are_cut_off_are_compared_as_far_as_they_go(replica):
+    replica.on_source(
+        f"CREATE TABLE {SCHEMA}.t (id int PRIMARY KEY, a longtext, b longblob)",
+        f"INSERT INTO {SCHEMA}.t VALUES (1, REPEAT('é', 3000), REPEAT('b', 3000))",
+    )
     replica.load()
-    assert "no primary key" in replica.compare().undecided
+    replica.on_target(f"UPDATE {SCHEMA}.t SET a = left(a, 512), b = substring(b FROM 1 FOR 1024)")
+    assert replica.compare().different == 1
+    assert replica.compare(lob_limit=1024).different == 0
+    replica.on_target(f"UPDATE {SCHEMA}.t SET a = 'x' || a")
+    assert replica.compare(lob_limit=1024).different == 1
+
+
+def test_tables_without_a_key_are_compared_by_whole_rows(replica):
+    replica.on_source(
+        f"CREATE TABLE {SCHEMA}.t (a int, v varchar(9))",
+        f"INSERT INTO {SCHEMA}.t VALUES (1, 'a'), (1, 'a'), (2, NULL), (3, 'c')",
+    )
+    replica.load()
+    replica.on_source(f"UPDATE {SCHEMA}.t SET v = 'd' WHERE a = 3")
+    found = replica.compare()
+    assert (found.undecided, found.rows, found.left_out, found.different) == ("", 3, 2, 0)
+    replica.on_target(f"INSERT INTO {SCHEMA}.t VALUES (1, 'a')")
+    replica.on_target(f"DELETE FROM {SCHEMA}.t WHERE a = 2")
+    assert {(one.key, one.what) for one in replica.compare().differences} == {
+        ("1, a", "not on the source"),
+        ("2, None", "missing on the target"),
+    }
+
+
+def test_what_cannot_be_compared_says_why(replica):
+    replica.on_source(f"CREATE TABLE {SCHEMA}.t (k enum('a') PRIMARY KEY) ENGINE=MyISAM")
+    replica.load()
+    assert "has no transactions" in replica.compare().undecided
     assert "no such table on the source" in replica.compare("other").undecided
+    replica.on_source(f"ALTER TABLE {SCHEMA}.t ENGINE=InnoDB")
+    replica.load()
+    replica.on_source(f"INSERT INTO {SCHEMA}.t VALUES ('a')")
+    assert "keys of the type of column k" in replica.compare().undecided
 
 
 def test_no_time_is_no_answer(replica):

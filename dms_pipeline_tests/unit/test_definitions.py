@@ -38,6 +38,13 @@ def two_pipelines(folder: Path, tables: str = "  - {schema: shop, table: orders}
     students = "  - schema: studentdb\n    table: student_details"
     assert students in path.read_text()
     path.write_text(path.read_text().replace(students, tables))
+    mappings = path.with_name("table_mappings.json")
+    everything = (
+        mappings.read_text()
+        .replace('"studentdb"', '"shop"')
+        .replace('"table-name": "student_details"', '"table-name": "%"')
+    )
+    mappings.write_text(everything)
     return folder
 
 
