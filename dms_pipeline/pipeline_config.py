@@ -9,13 +9,21 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import dagster as dg
 import yaml
 from dagster import DagsterInvalidDefinitionError
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
@@ -101,6 +109,19 @@ class ChecksSection(TableChecksSection):
     content_budget_s: float = Field(
         60, gt=0, description="seconds that comparing rows may take; the rest is inconclusive"
     )
+
+
+class FreshnessSection(_Section):
+    """After which time without a load Dagster shows a table as late."""
+
+    warn_after_hours: float | None = Field(None, ge=1 / 60, description="shown as a warning")
+    fail_after_hours: float = Field(ge=1 / 60, description="shown as a failure")
+
+    @model_validator(mode="after")
+    def _is_in_order(self) -> Self:
+        if self.warn_after_hours is not None and self.warn_after_hours >= self.fail_after_hours:
+            raise ValueError("warn_after_hours needs to be less than fail_after_hours")
+        return self
 
 
 class TableSection(_Section):
@@ -195,6 +216,9 @@ class _PipelineFile(_Section):
         24, ge=1, description="hours after which what a failed run left is deleted"
     )
     checks: ChecksSection = ChecksSection.model_validate({})
+    freshness: FreshnessSection | None = Field(
+        None, description="when a table that is not loaded is late; default: never"
+    )
     notification_topic: str | None = Field(
         None, min_length=1, description="SNS topic, name or ARN; default: the deployment's"
     )
@@ -237,6 +261,7 @@ class PipelineConfig:
     on_failure: Literal["keep", "delete"]
     keep_hours: int
     content_budget_s: float
+    freshness: FreshnessSection | None
     notification_topic: str | None
     table_mappings: str
     task_settings: str
@@ -303,6 +328,7 @@ def load_pipeline(folder: Path, name: str) -> PipelineConfig:
         on_failure=file.on_failure,
         keep_hours=file.keep_hours,
         content_budget_s=file.checks.content_budget_s,
+        freshness=file.freshness,
         notification_topic=file.notification_topic,
         table_mappings=json.dumps(mappings),
         task_settings=json.dumps(settings),

@@ -4,6 +4,7 @@ Every condition is looked at, so that one message names all that is missing; eac
 was looked at, what was found, what is needed and what to do.
 """
 
+import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,6 +16,7 @@ from croniter import croniter
 from dms_pipeline.aws.dms import MigrationType
 from dms_pipeline.aws.sns import Topic
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.dms_objects import DmsObjects
 from dms_pipeline.errors import (
     BinlogError,
@@ -28,11 +30,13 @@ from dms_pipeline.records import CheckpointRecord
 from dms_pipeline.resources.leases import Lease
 from dms_pipeline.resources.source import MySQLSource, SourceServer
 from dms_pipeline.resources.target import PostgresTarget
+from dms_pipeline.table_selection import TableSelection
 
 # A load that fails needs the binary log of the one before; three more leave time to mend it.
 _LOADS_KEPT = 4
 _NEEDED_VARIABLES = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL"}
 _KEY = "primary key"
+_SHOWN_TABLES = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +148,9 @@ class Preflight:
 
     def _tables(self, source: MySQLSource) -> Iterator[Finding]:
         names = tuple(table.source for table in self.pipeline.tables)
+        selection = TableSelection.of(json.loads(self.pipeline.table_mappings))
+        selected = [name for name in source.tables() if selection.selects(name)]
+        yield _unlisted([name for name in selected if name not in names])
         keyed = source.primary_keys(names)
         unlogged = source.unlogged_rules(name for name in names if name in keyed)
         for table in self.pipeline.tables:
@@ -225,6 +232,17 @@ def _log_is_sent(source: MySQLSource, end: BinlogPosition) -> Finding:
     except SourceError as error:
         return Finding(checked, "refused", needed, str(error))
     return Finding(checked, "yes", needed)
+
+
+def _unlisted(tables: list[TableId]) -> Finding:
+    """DMS loads what the mapping selects; what is listed is shown, recorded and checked."""
+    named = ", ".join(map(str, tables[:_SHOWN_TABLES]))
+    warning = (
+        f"the mapping selects {len(tables)} tables that are not in pipeline.yaml ({named}): they "
+        "are loaded, and neither shown nor checked. List them there, or exclude them in the mapping"
+    )
+    found = f"{len(tables)} not listed" if tables else "all listed"
+    return Finding("selected tables", found, "all listed", warning=warning if tables else "")
 
 
 def _missing(table: ReplicatedTable) -> Finding:

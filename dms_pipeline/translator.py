@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterable
+from datetime import timedelta
 
 import dagster as dg
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
-from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
+from dms_pipeline.pipeline_config import FreshnessSection, PipelineConfig, ReplicatedTable
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 
@@ -34,6 +35,7 @@ class TableTranslator:
             kinds={"aws", "postgres"},
             description=f"{table.source}, replicated by AWS DMS.",
             metadata={"dagster/table_name": str(table.target)},
+            freshness_policy=_freshness(pipeline.freshness),
         )
 
 
@@ -55,6 +57,16 @@ def refuse_collisions(specs: Iterable[dg.AssetSpec]) -> None:
                 f"{spec.key.to_user_string()}; give one another key in a TableTranslator"
             )
         seen[key] = name
+
+
+def _freshness(section: FreshnessSection | None) -> dg.FreshnessPolicy | None:
+    if section is None:
+        return None
+    warn = section.warn_after_hours
+    return dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=section.fail_after_hours),
+        warn_window=None if warn is None else timedelta(hours=warn),
+    )
 
 
 def _key(side: str, table: TableId) -> dg.AssetKey:

@@ -67,6 +67,9 @@ class FakeSource(MySQLSource):
     def try_to_read_log(self, start: BinlogPosition) -> None:
         pass
 
+    def tables(self) -> tuple[TableId, ...]:
+        return tuple(self.keyed)
+
     def primary_keys(self, tables: Any) -> dict[TableId, bool]:
         return {table: self.keyed[table] for table in tables if table in self.keyed}
 

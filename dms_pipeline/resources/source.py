@@ -131,6 +131,16 @@ class MySQLSource:
         with BinlogStream(self.settings, start=start) as stream:
             stream.confirm()
 
+    def tables(self) -> tuple[TableId, ...]:
+        """Every table that the account can see, but those of the server itself."""
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT table_schema, table_name FROM information_schema.tables"
+                " WHERE table_type = 'BASE TABLE' AND table_schema NOT IN"
+                " ('mysql', 'sys', 'information_schema', 'performance_schema')"
+            )
+            return tuple(sorted(TableId(*row) for row in cursor.fetchall()))
+
     def primary_keys(self, tables: Iterable[TableId]) -> dict[TableId, bool]:
         """For each of the tables that exist: whether it has a primary key."""
         wanted = frozenset(tables)

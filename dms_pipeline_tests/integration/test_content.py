@@ -256,7 +256,8 @@ def writing(replica: Replica, *statements: str) -> Iterator[None]:
         writer.join()
 
 
-def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(replica):
+@pytest.mark.parametrize("runs", [RUNS_UNDER_WRITES, pytest.param(50, marks=pytest.mark.soak)])
+def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(replica, runs):
     loaded(replica, 1000)
     with writing(
         replica,
@@ -264,9 +265,9 @@ def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(replica):
         f"REPLACE INTO {SCHEMA}.t SELECT 1000 + FLOOR(RAND() * 100), 'new'",
         f"DELETE FROM {SCHEMA}.t WHERE id < 100 LIMIT 1",
     ):
-        right = [replica.compare() for _ in range(RUNS_UNDER_WRITES)]
+        right = [replica.compare() for _ in range(runs)]
         replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'wrong' WHERE id = 950")
-        wrong = [replica.compare() for _ in range(RUNS_UNDER_WRITES)]
+        wrong = [replica.compare() for _ in range(runs)]
     assert [one for one in right if one.undecided or one.different] == []
     assert {one.differences[0].key for one in wrong} == {"950"}
     assert wrong[-1].left_out > right[0].left_out

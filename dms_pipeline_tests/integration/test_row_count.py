@@ -180,15 +180,18 @@ def test_where_the_source_is_never_quiet_only_what_it_writes_is_inconclusive(sid
     assert sides.count().matches
 
 
-def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(sides):
+@pytest.mark.parametrize("runs", [RUNS_UNDER_WRITES, pytest.param(50, marks=pytest.mark.soak)])
+def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(sides, runs):
     with writing(
         sides,
         "INSERT INTO counted.t (v) VALUES (1), (2)",
         "DELETE FROM counted.t WHERE id > 5 ORDER BY id LIMIT 1",
     ):
-        counts = [sides.count() for _ in range(RUNS_UNDER_WRITES)]
+        counts = [sides.count() for _ in range(runs)]
         sides.on_target("DELETE FROM counted.t WHERE id = 3")
-        wrong = [sides.count() for _ in range(RUNS_UNDER_WRITES)]
+        lost = [sides.count() for _ in range(runs)]
+        sides.on_target("INSERT INTO counted.t VALUES (3, 3), (9999999, 1)")
+        doubled = [sides.count() for _ in range(runs)]
     assert len({count.source for count in counts}) > 1, "the writer did not write"
     assert [count for count in counts if not count.matches] == []
-    assert [count for count in wrong if count.matches] == []
+    assert [count for count in lost + doubled if count.matches] == []

@@ -4,7 +4,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import dagster as dg
@@ -125,6 +125,20 @@ def test_rows_are_compared_of_the_tables_that_ask_for_it(tmp_path):
     assert [key for key in graph.asset_check_keys if key.name == "content"] == [items]
     assert not graph.get_check_spec(items).blocking
     assert items in repository.get_job("shop_full_load").asset_layer.asset_graph.asset_check_keys
+
+
+def test_tables_are_late_when_the_pipeline_says_so(tmp_path):
+    folder = two_pipelines(tmp_path)
+    path = folder / "shop" / "pipeline.yaml"
+    late = "freshness: {warn_after_hours: 25, fail_after_hours: 49}\n"
+    path.write_text(late + path.read_text())
+    graph = definitions(folder).get_repository_def().asset_graph
+    orders = graph.get(dg.AssetKey(["postgres", "shop", "orders"]))
+    assert orders.freshness_policy == dg.FreshnessPolicy.time_window(
+        fail_window=timedelta(hours=49), warn_window=timedelta(hours=25)
+    )
+    students = graph.get(dg.AssetKey(["postgres", "studentdb", "student_details"]))
+    assert students.freshness_policy is None
 
 
 def test_steps_that_pipelines_share_run_in_the_pool_of_their_own_pipeline(tmp_path):

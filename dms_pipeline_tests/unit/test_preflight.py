@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import AwsError, PreflightError, SourceError
 from dms_pipeline.preflight import Preflight
 from dms_pipeline_tests.a_pipeline import LOGIN, STUDENTS, FakeSource, FakeTarget, World, a_world
@@ -187,3 +188,15 @@ def test_table_without_a_primary_key_may_be_accepted(world):
     source = FakeSource(LOGIN, keyed={STUDENTS: False})
     preflight(world, pipeline=accepted, migration_type="full-load-and-cdc", source=source).run()
     assert any("has no primary key" in line for line in world.said)
+
+
+def test_tables_that_the_mapping_selects_and_nobody_listed_are_warned_of(world):
+    mapping = world.pipeline.table_mappings.replace('"student_details"}', '"%"}')
+    pipeline = replace(world.pipeline, table_mappings=mapping)
+    source = replace(
+        world.source,
+        keyed={STUDENTS: True, TableId("studentdb", "a"): True, TableId("x", "y"): True},
+    )
+    found = preflight(world, pipeline=pipeline, source=source).findings()
+    [warning] = [one.warning for one in found if one.checked == "selected tables"]
+    assert "selects 1 tables that are not in pipeline.yaml (studentdb.a)" in warning
