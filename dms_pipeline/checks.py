@@ -119,7 +119,7 @@ def _as_of_checkpoint(
                 f"{pipeline.name} has not been loaded yet, so there is nothing to compare; "
                 f"run {pipeline.name}_full_load first"
             )
-        reason = _moved(pipeline, checkpoints, record)
+        reason = checkpoints.why_not_at(record)
         found = []
         try:
             position = parse_checkpoint(record.checkpoint)
@@ -130,26 +130,10 @@ def _as_of_checkpoint(
             if rest and not reason:
                 found = results(rest, record, position)
                 # A load that has begun meanwhile changes the target.
-                reason = _moved(pipeline, checkpoints, record)
+                reason = checkpoints.why_not_at(record)
     if reason:
         found = [_inconclusive(check, key, reason) for key in rest.values()]
     yield from found
-
-
-def _moved(
-    pipeline: PipelineConfig, checkpoints: CheckpointsResource, record: CheckpointRecord
-) -> str:
-    """Why the target may not be as it was at this checkpoint, in words; empty if it is."""
-    latest = checkpoints.store().latest(pipeline.name)
-    if latest is None or latest.sequence != record.sequence:
-        return f"{pipeline.name} has been loaded meanwhile"
-    holder = checkpoints.lease(pipeline.name, record.run_id).holder(also_expired=True)
-    if holder is not None and holder.run_id != record.run_id and holder.source_end:
-        return (
-            f"the load of run {holder.run_id} has begun and is not recorded: the target may be "
-            "ahead of the checkpoint"
-        )
-    return ""
 
 
 def _selected(context: dg.AssetCheckExecutionContext, specs: Specs) -> Keys:
@@ -199,14 +183,13 @@ def _counted(key: dg.AssetKey, count: RowCount) -> dg.AssetCheckResult:
 def _compared(key: dg.AssetKey, found: ContentComparison) -> dg.AssetCheckResult:
     if found.undecided:
         return _inconclusive(CONTENT, key, found.undecided)
-    first = "; ".join(f"key ({one.key}): {one.what}" for one in found.differences[:1])
     return dg.AssetCheckResult(
         asset_key=key,
         check_name=CONTENT,
         passed=not found.different,
         severity=_severity(found.table),
         description=(
-            f"{found.different} of {found.rows} rows differ; {first}"
+            f"{found.different} of {found.rows} rows differ; {found.differences[0]}"
             if found.different
             else f"{found.rows} rows are equal"
         ),
@@ -214,7 +197,7 @@ def _compared(key: dg.AssetKey, found: ContentComparison) -> dg.AssetCheckResult
             "compared_rows": found.rows,
             "different_rows": found.different,
             "changed_since_checkpoint": found.left_out,
-            "differences": [f"key ({one.key}): {one.what}" for one in found.differences],
+            "differences": list(map(str, found.differences)),
             "not_compared": list(found.not_compared),
         },
     )

@@ -18,6 +18,7 @@ _MODULES = {
     "run": "run",
     "cleanup": "run",
     "check": "run",
+    "repair": "repair",
     "preflight": "inspect",
     "checkpoint": "inspect",
     "local": "local",

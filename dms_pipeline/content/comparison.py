@@ -32,8 +32,7 @@ from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 
-SHOWN = 20
-"""Differing rows that are told by their keys."""
+_MISSING, _EXTRA = "missing on the target", "not on the source"
 _SHOWN_CHARACTERS = 200
 _BUCKETS_AT_ONCE = 16
 _MYSQL_TIMEOUT, _MARIADB_TIMEOUT = 3024, 1969
@@ -43,10 +42,17 @@ Texts = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class RowDifference:
-    """One row that differs: its key as text, and in what."""
+    """One row that differs: the canonical texts of its key, and in what.
 
-    key: str
+    ``is_extra``: whether only the target has it.
+    """
+
+    key: Texts
     what: str
+    is_extra: bool = False
+
+    def __str__(self) -> str:
+        return f"key ({', '.join(map(str, self.key))[:_SHOWN_CHARACTERS]}): {self.what}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class ContentComparison:
         rows: those that were compared.
         left_out: keys that were changed since the checkpoint.
         different: how many rows differ.
-        differences: the first of them.
+        differences: those of them that were to be named.
         not_compared: columns that no rule can compare, with the reason.
         undecided: why the table could not be compared; empty if it could.
     """
@@ -84,6 +90,7 @@ def compare_tables(
     checkpoint: BinlogPosition,
     budget_s: float,
     lob_limit: int | None = None,
+    named: int = 20,
     clock: Callable[[], float] = time.monotonic,
 ) -> tuple[ContentComparison, ...]:
     """Compares every table; the target must not be loaded meanwhile.
@@ -96,6 +103,7 @@ def compare_tables(
         checkpoint: what the target has.
         budget_s: seconds for all tables together; those that have no turn are undecided.
         lob_limit: bytes of a large object that are on the target at least; None if all are.
+        named: how many rows of a table are named that differ.
         clock: what the budget is measured with.
 
     Raises:
@@ -113,7 +121,7 @@ def compare_tables(
             }
         )
         changed.read(source, checkpoint, latest)
-        comparer = _Comparer(here, there, lambda: deadline - clock())
+        comparer = _Comparer(here, there, lambda: deadline - clock(), named)
         return tuple(_compare(comparer, pairing, changed) for pairing in pairings)
 
 
@@ -139,6 +147,7 @@ class _Comparer:
     here: "Connection[Any]"
     there: "psycopg.Connection[Any]"
     left_s: Callable[[], float]
+    named: int
 
     def compare(
         self, table: ComparedTable, without: Collection[int]
@@ -155,7 +164,7 @@ class _Comparer:
         for start in range(0, len(buckets), _BUCKETS_AT_ONCE):
             found = self._differences(table, buckets[start : start + _BUCKETS_AT_ONCE], without)
             different += len(found)
-            first += found[: SHOWN - len(first)]
+            first += found[: self.named - len(first)]
         return sum(rows for rows, _ in ours.values()), different, tuple(first)
 
     def _differences(
@@ -173,7 +182,7 @@ class _Comparer:
         for key in sorted(ours.keys() | theirs.keys(), key=str):
             what = _difference(table, ours.get(key), theirs.get(key))
             if what:
-                found.append(RowDifference(_shown(key), what))
+                found.append(RowDifference(key, what, is_extra=key not in ours))
         return found
 
     def _both(self, source: str, target: sql.Composed) -> tuple[list[Any], list[Any]]:
@@ -218,20 +227,16 @@ def _unequal_counts(ours: Counter[Texts], theirs: Counter[Texts]) -> list[RowDif
     found = []
     for row in sorted(ours.keys() | theirs.keys(), key=str):
         missing = ours[row] - theirs[row]
-        what = "missing on the target" if missing > 0 else "not on the source"
-        found += [RowDifference(_shown(row), what)] * abs(missing)
+        what = _MISSING if missing > 0 else _EXTRA
+        found += [RowDifference(row, what, is_extra=missing < 0)] * abs(missing)
     return found
-
-
-def _shown(key: Texts) -> str:
-    return ", ".join(map(str, key))[:_SHOWN_CHARACTERS]
 
 
 def _difference(table: ComparedTable, ours: Texts | None, theirs: Texts | None) -> str:
     if theirs is None:
-        return "missing on the target"
+        return _MISSING
     if ours is None:
-        return "not on the source"
+        return _EXTRA
     names = [
         column.name
         for column, one, other in zip(table.columns, ours, theirs, strict=True)

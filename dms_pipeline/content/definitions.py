@@ -10,6 +10,7 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.content.canonical import ComparedColumn, SourceColumn, compared
 from dms_pipeline.content.digests import ComparedTable
+from dms_pipeline.content.written import WrittenColumn, written
 from dms_pipeline.pipeline_config import ReplicatedTable
 
 _COLUMNS = """
@@ -36,13 +37,22 @@ _TARGET_COLUMNS = """
 
 @dataclass(frozen=True, slots=True)
 class Pairing:
-    """How one table is compared; ``undecided`` says why it cannot be.
+    """How one table is compared.
 
-    ``key_places`` are where the columns of its key stand in the rows of the binary log.
+    Attributes:
+        table: the table.
+        compared: what is compared; None if nothing can be.
+        written: how its columns are written, those of the key first, in the order of ``compared``.
+        key_places: where the columns of its key stand in the rows of the binary log.
+        has_key: whether the source has a primary key.
+        not_compared: columns that are not, with the reason.
+        undecided: why it cannot be compared; empty if it can.
     """
 
     table: ReplicatedTable
     compared: ComparedTable | None = None
+    written: tuple[WrittenColumn, ...] = ()
+    has_key: bool = True
     key_places: tuple[int, ...] = ()
     not_compared: tuple[str, ...] = ()
     undecided: str = ""
@@ -101,7 +111,9 @@ def _pairing(
     lob_limit: int | None,
 ) -> Pairing:
     known: dict[str, ComparedColumn] = {}
+    writing: dict[str, WrittenColumn] = {}
     not_compared = []
+    has_key = key is not None
     for column in columns:
         target = column.name if column.name in types else column.name.lower()
         if target not in types:
@@ -114,6 +126,7 @@ def _pairing(
             )
             continue
         known[column.name] = pair
+        writing[column.name] = written(column, target, types[target], pair)
     # Two texts of one floating point number have two digests.
     told_apart = [name for name, pair in known.items() if pair.number is not float]
     if key is None:
@@ -128,6 +141,7 @@ def _pairing(
         return Pairing(table, undecided="none of its columns can be compared")
     if missing := [name for name in key if name not in told_apart]:
         return Pairing(table, undecided=f"column {missing[0]} of its key cannot be compared")
+    others = [name for name in known if name not in key]
     places = {column.name: place for place, column in enumerate(columns)}
     return Pairing(
         table,
@@ -135,9 +149,11 @@ def _pairing(
             table.source,
             table.target,
             tuple(known[name] for name in key),
-            tuple(pair for name, pair in known.items() if name not in key),
+            tuple(known[name] for name in others),
             share,
         ),
+        tuple(writing[name] for name in (*key, *others)),
+        has_key,
         tuple(places[name] for name in key),
         tuple(not_compared),
     )

@@ -13,6 +13,7 @@ from psycopg import sql
 
 from dms_pipeline.binlog.table_id import TableId, quoted_table
 from dms_pipeline.content.canonical import ComparedColumn
+from dms_pipeline.content.written import WrittenColumn
 
 BUCKET_DIGITS = 3
 _NUMBER_DIGITS = 12
@@ -64,7 +65,7 @@ def target_digests(table: ComparedTable, without: Collection[int]) -> sql.Compos
         number=_postgres_number("r"),
         key=_postgres_key(table),
         row=_postgres_sha(row),
-        table=sql.Identifier(table.target.schema, table.target.table),
+        table=_postgres_table(table),
         where=_postgres_where(table, without),
     )
 
@@ -102,11 +103,60 @@ def target_rows(
         names=names,
         key=_postgres_key(table),
         shown=shown,
-        table=sql.Identifier(table.target.schema, table.target.table),
+        table=_postgres_table(table),
         where=_postgres_where(table, without),
         digits=sql.Literal(BUCKET_DIGITS),
         buckets=sql.Literal(sorted(buckets)),
     )
+
+
+def source_values(
+    table: ComparedTable, written: Sequence[WrittenColumn], keys: Collection[int]
+) -> str:
+    """MySQL: of the rows whose keys have these digests the texts of the key, and the values."""
+    texts = ", ".join(column.on_source for column in table.key)
+    values = ", ".join(column.on_source for column in written)
+    listed = ", ".join(map(str, keys))
+    return (
+        f"SELECT {texts}, {values} FROM {quoted_table(table.source)}"
+        f" WHERE {_mysql_number(_mysql_key(table))} IN ({listed})"
+    )
+
+
+def target_deletion(table: ComparedTable) -> sql.Composed:
+    """PostgreSQL: deletes the rows with these canonical texts of the key, given as arrays."""
+    names = [sql.Identifier(f"given {place}") for place in range(len(table.key))]
+    return sql.SQL(
+        "DELETE FROM {table} AS t USING unnest({arrays}) AS given ({names}) WHERE {same}"
+    ).format(
+        table=_postgres_table(table),
+        arrays=sql.SQL(", ").join([sql.SQL("%s::text[]")] * len(names)),
+        names=sql.SQL(", ").join(names),
+        same=sql.SQL(" AND ").join(
+            sql.SQL("{} = given.{}").format(column.on_target, name)
+            for column, name in zip(table.key, names, strict=True)
+        ),
+    )
+
+
+def target_upsert(table: ComparedTable, written: Sequence[WrittenColumn]) -> sql.Composed:
+    """PostgreSQL: writes a row, given as the texts of its columns, over the one of its key."""
+    names = [sql.Identifier(column.target) for column in written]
+    key, others = names[: len(table.key)], names[len(table.key) :]
+    change = sql.SQL(", ").join(sql.SQL("{0} = excluded.{0}").format(name) for name in others)
+    return sql.SQL(
+        "INSERT INTO {table} ({names}) VALUES ({values}) ON CONFLICT ({key}) DO {change}"
+    ).format(
+        table=_postgres_table(table),
+        names=sql.SQL(", ").join(names),
+        values=sql.SQL(", ").join(column.value for column in written),
+        key=sql.SQL(", ").join(key),
+        change=sql.SQL("UPDATE SET {}").format(change) if others else sql.SQL("NOTHING"),
+    )
+
+
+def _postgres_table(table: ComparedTable) -> sql.Identifier:
+    return sql.Identifier(table.target.schema, table.target.table)
 
 
 def _mysql_key(table: ComparedTable) -> str:

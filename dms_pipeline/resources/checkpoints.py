@@ -91,6 +91,20 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def store(self) -> CheckpointStore:
         return CheckpointStore(self._table())
 
+    def why_not_at(self, record: CheckpointRecord) -> str:
+        """Why the target may not be as it was at this checkpoint, in words; empty if it is."""
+        latest = self.store().latest(record.pipeline)
+        if latest is None or latest.sequence != record.sequence:
+            return f"{record.pipeline} has been loaded meanwhile"
+        holder = self.lease(record.pipeline, record.run_id).holder(also_expired=True)
+        # Where the source ended is noted when a task starts, which then changes the target.
+        if holder is not None and holder.run_id != record.run_id and holder.source_end:
+            return (
+                f"the load of run {holder.run_id} has begun and is not recorded: the target may "
+                "be ahead of the checkpoint"
+            )
+        return ""
+
     def lease(self, pipeline: str, run_id: str) -> Lease:
         return Lease(
             self._table(),

@@ -54,8 +54,23 @@ def test_a_changed_row_is_named_and_fails_the_check_and_the_next_load(loaded):
     done = loaded.command("run", "studentdb", "incremental")
     assert done.returncode == 1
     assert "key (3): other values of name" in done.stdout + done.stderr
-    loaded.execute_on_target(f"UPDATE {TABLE} SET name = 'Kelly' WHERE student_id = 3")
+    assert "1 rows written, 0 deleted" in loaded.succeed("repair", "studentdb", TABLE)
     loaded.succeed("check", "studentdb", TABLE)
+
+
+def test_after_a_load_that_failed_halfway_nothing_is_compared(loaded):
+    loaded.insert(1)
+    client = loaded.client("dynamodb")
+    lease = {
+        "pipeline": {"S": "studentdb"}, "version": {"S": "lease"}, "run_id": {"S": "dead"},
+        "taken_at": {"S": "1"}, "expires_at": {"N": "1"}, "source_end": {"S": "x:4"},
+    }  # fmt: skip
+    client.put_item(TableName="dms_load_checkpoints", Item=lease)
+    words = "the load of run dead has begun and is not recorded"
+    assert f"inconclusive: {words}" in _failed(loaded)
+    refused = loaded.command("repair", "studentdb", TABLE)
+    assert refused.returncode == 1
+    assert words in refused.stderr
 
 
 def test_a_check_that_cannot_decide_does_not_pass(loaded):

@@ -10,10 +10,12 @@ import pytest
 from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.content.comparison import ContentComparison, compare_tables
+from dms_pipeline.content.repair import Repair, repair_table
+from dms_pipeline.errors import LoadError
 from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
-from dms_pipeline_tests.engine_driver import EngineRun, include
+from dms_pipeline_tests.engine_driver import EngineRun, include, target_rows
 from dms_pipeline_tests.integration.test_row_count import credentials
 
 SCHEMA = "compared"
@@ -123,7 +125,7 @@ def test_a_changed_value_of_every_type_is_found(replica):
     for column in (definition.split()[0] for definition in TYPES):
         replica.on_target(f'UPDATE {SCHEMA}.t SET "{column}" = NULL')
         [difference] = replica.compare().differences
-        assert (difference.key, difference.what) == ("1", f"other values of {column}")
+        assert str(difference) == f"key (1): other values of {column}"
         replica.on_target(
             f'UPDATE {SCHEMA}.t SET "{column}" = (SELECT "{column}" FROM {SCHEMA}.kept)'
         )
@@ -161,10 +163,10 @@ def test_lost_doubled_and_changed_rows_are_named(replica):
     replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'V8' WHERE id = 8")
     found = replica.compare()
     assert found.different == 3
-    assert {(one.key, one.what) for one in found.differences} == {
-        ("7", "missing on the target"),
-        ("1000", "not on the source"),
-        ("8", "other values of v"),
+    assert set(map(str, found.differences)) == {
+        "key (7): missing on the target",
+        "key (1000): not on the source",
+        "key (8): other values of v",
     }
 
 
@@ -207,9 +209,9 @@ def test_tables_without_a_key_are_compared_by_whole_rows(replica):
     assert (found.undecided, found.rows, found.left_out, found.different) == ("", 3, 2, 0)
     replica.on_target(f"INSERT INTO {SCHEMA}.t VALUES (1, 'a')")
     replica.on_target(f"DELETE FROM {SCHEMA}.t WHERE a = 2")
-    assert {(one.key, one.what) for one in replica.compare().differences} == {
-        ("1, a", "not on the source"),
-        ("2, None", "missing on the target"),
+    assert set(map(str, replica.compare().differences)) == {
+        "key (1, a): not on the source",
+        "key (2, None): missing on the target",
     }
 
 
@@ -269,5 +271,45 @@ def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(replica, runs):
         replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'wrong' WHERE id = 950")
         wrong = [replica.compare() for _ in range(runs)]
     assert [one for one in right if one.undecided or one.different] == []
-    assert {one.differences[0].key for one in wrong} == {"950"}
+    assert {one.differences[0].key for one in wrong} == {("950",)}
     assert wrong[-1].left_out > right[0].left_out
+
+
+def repaired(replica: Replica) -> Repair:
+    table = ReplicatedTable(TableId(SCHEMA, "t"), TableId(SCHEMA, "t"))
+    return repair_table(
+        table, source=replica.source, target=replica.target, checkpoint=replica.checkpoint,
+        budget_s=60,
+    )  # fmt: skip
+
+
+def test_rows_of_every_type_are_repaired_as_a_load_writes_them(replica):
+    replica.on_source(
+        f"CREATE TABLE {SCHEMA}.t (id int PRIMARY KEY, {', '.join(TYPES)})",
+        *(f"INSERT INTO {SCHEMA}.t VALUES {row}" for row in ROWS),
+    )
+    replica.load()
+    rows = target_rows(replica.dsns[1], f"SELECT * FROM {SCHEMA}.t ORDER BY id")
+    replica.on_target(f"DELETE FROM {SCHEMA}.t WHERE id IN (1, 2)")
+    replica.on_target(f"UPDATE {SCHEMA}.t SET g = 0, l = 'x', v = NULL, t = NULL WHERE id > 2")
+    replica.on_target(f"INSERT INTO {SCHEMA}.t (id) VALUES (99)")
+    assert repaired(replica) == Repair(written=4, deleted=1)
+    assert target_rows(replica.dsns[1], f"SELECT * FROM {SCHEMA}.t ORDER BY id") == rows
+    assert repaired(replica) == Repair(written=0, deleted=0)
+
+
+def test_a_repair_leaves_alone_what_the_next_load_brings(replica):
+    loaded(replica)
+    replica.on_source(f"UPDATE {SCHEMA}.t SET v = 'later' WHERE id = 5")
+    replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'wrong' WHERE id = 6")
+    assert repaired(replica) == Repair(written=1, deleted=0)
+    rows = target_rows(replica.dsns[1], f"SELECT v FROM {SCHEMA}.t WHERE id IN (5, 6) ORDER BY id")
+    assert rows == [("v5",), ("v6",)]
+
+
+def test_a_table_without_a_key_is_not_repaired(replica):
+    replica.on_source(f"CREATE TABLE {SCHEMA}.t (v int)", f"INSERT INTO {SCHEMA}.t VALUES (1)")
+    replica.load()
+    replica.on_target(f"DELETE FROM {SCHEMA}.t")
+    with pytest.raises(LoadError, match="has no primary key by which single rows"):
+        repaired(replica)

@@ -1,0 +1,117 @@
+"""Writes the rows of a table that differ, and no others, as the source has them.
+
+Only rows that were not changed after the checkpoint are compared: what the source has of them now
+is what it had then, so the next load finds the target as it has to be.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+from pymysql.connections import Connection
+
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.content.comparison import RowDifference, compare_tables
+from dms_pipeline.content.definitions import Pairing, paired
+from dms_pipeline.content.digests import (
+    key_digest,
+    source_values,
+    target_deletion,
+    target_upsert,
+)
+from dms_pipeline.errors import LoadError, TargetError
+from dms_pipeline.pipeline_config import ReplicatedTable
+from dms_pipeline.resources.source import MySQLSource
+from dms_pipeline.resources.target import PostgresTarget
+
+MOST = 10_000
+"""Rows that are repaired at once; a table with more differences is better loaded anew."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """Rows that were written, and rows that were deleted."""
+
+    written: int
+    deleted: int
+
+
+def repair_table(
+    table: ReplicatedTable,
+    *,
+    source: MySQLSource,
+    target: PostgresTarget,
+    checkpoint: BinlogPosition,
+    budget_s: float,
+) -> Repair:
+    """Makes the rows equal that differ, in one transaction; nobody may load the table meanwhile.
+
+    Raises:
+        LoadError: if the table cannot be compared, or its rows cannot be told or written.
+        SourceError, TargetError: if a side refuses or is unreachable.
+    """
+    [found] = compare_tables(
+        {table: ""}, source=source, target=target, checkpoint=checkpoint, budget_s=budget_s,
+        named=MOST,
+    )  # fmt: skip
+    if found.undecided:
+        raise LoadError(f"{table.source} cannot be compared: {found.undecided}")
+    if found.different > MOST:
+        raise LoadError(
+            f"{found.different} rows of {table.source} differ; a full load is the better repair"
+        )
+    if not found.different:
+        return Repair(0, 0)
+    with source.connect() as here, target.connect() as there:
+        [pairing] = paired(here, there, {table: ""}, None)
+        _refuse(pairing)
+        wanted = [one for one in found.differences if not one.is_extra]
+        extra = [one for one in found.differences if one.is_extra]
+        rows = _values(here, pairing, wanted)
+        try:
+            _write(there, pairing, rows, extra)
+        except psycopg.Error as error:
+            text = " ".join(str(error).split())
+            raise TargetError(f"{table.target} could not be repaired: {text}") from error
+    return Repair(len(rows), len(extra))
+
+
+def _refuse(pairing: Pairing) -> None:
+    name = pairing.table.source
+    if not pairing.has_key:
+        raise LoadError(f"{name} has no primary key by which single rows could be repaired")
+    if pairing.not_compared:
+        raise LoadError(
+            f"rows of {name} cannot be written whole ({'; '.join(pairing.not_compared)}); "
+            "load it anew"
+        )
+
+
+def _values(
+    here: "Connection[Any]", pairing: Pairing, differences: Sequence[RowDifference]
+) -> list[tuple[str | None, ...]]:
+    """What is to be written of each row, from the source."""
+    if not differences or pairing.compared is None:
+        return []
+    key = pairing.compared.key
+    wanted = {one.key for one in differences}
+    digests = [key_digest([str(text) for text in one.key], key) for one in differences]
+    with here.cursor() as cursor:
+        cursor.execute(source_values(pairing.compared, pairing.written, digests))
+        return [row[len(key) :] for row in cursor.fetchall() if row[: len(key)] in wanted]
+
+
+def _write(
+    there: "psycopg.Connection[Any]",
+    pairing: Pairing,
+    rows: Sequence[tuple[str | None, ...]],
+    extra: Sequence[RowDifference],
+) -> None:
+    assert pairing.compared is not None
+    with there.transaction(), there.cursor() as cursor:
+        if extra:
+            keys = list(map(list, zip(*(one.key for one in extra), strict=True)))
+            cursor.execute(target_deletion(pairing.compared), keys)
+        if rows:
+            cursor.executemany(target_upsert(pairing.compared, pairing.written), rows)
