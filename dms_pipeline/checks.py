@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 import dagster as dg
 
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
-from dms_pipeline.content.comparison import ContentComparison, compare_tables
+from dms_pipeline.content.comparison import ContentComparison, Extent, compare_tables
 from dms_pipeline.errors import BinlogError, PreflightError
 from dms_pipeline.failures import failures
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
@@ -84,11 +84,10 @@ def _content_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefi
             tables: Keys, record: CheckpointRecord, position: BinlogPosition
         ) -> list[dg.AssetCheckResult]:
             comparisons = compare_tables(
-                {table: _share(table, record) for table in tables},
+                {table: _extent(table, record) for table in tables},
                 source=source.database(pipeline.source.secret),
                 target=target.database(pipeline.target.secret),
                 checkpoint=position,
-                budget_s=pipeline.content_budget_s,
                 lob_limit=lob_limit(pipeline.task_settings),
             )
             return [_compared(tables[each.table], each) for each in comparisons]
@@ -150,9 +149,10 @@ def _check_specs(name: str, specs: Specs, description: str) -> list[dg.AssetChec
     ]
 
 
-def _share(table: ReplicatedTable, record: CheckpointRecord) -> str:
+def _extent(table: ReplicatedTable, record: CheckpointRecord) -> Extent:
     """What is compared of a table: after sixteen loads a sample has been everywhere."""
-    return "" if table.checks.content == "full" else f"{record.sequence % 16:x}"
+    share = "" if table.checks.content == "full" else f"{record.sequence % 16:x}"
+    return Extent(share, table.checks.content_budget_s)
 
 
 def _counted(key: dg.AssetKey, count: RowCount) -> dg.AssetCheckResult:

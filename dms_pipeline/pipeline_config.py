@@ -96,6 +96,9 @@ class TableChecksSection(_Section):
     )
     severity: Severity | None = Field(None, description="of a check that fails")
     blocking: bool | None = Field(None, description="whether a failing check fails the run")
+    content_budget_s: float | None = Field(
+        None, gt=0, description="seconds after which comparing the rows of a table is given up"
+    )
 
 
 class ChecksSection(TableChecksSection):
@@ -107,7 +110,7 @@ class ChecksSection(TableChecksSection):
     severity: Severity = Field("error", description="of a check that fails")
     blocking: bool = Field(True, description="whether a failing check fails the run")
     content_budget_s: float = Field(
-        60, gt=0, description="seconds that comparing rows may take; the rest is inconclusive"
+        60, gt=0, description="seconds after which comparing the rows of a table is given up"
     )
 
 
@@ -231,6 +234,7 @@ class TableChecks:
     content: Content = "off"
     severity: Severity = "error"
     blocking: bool = True
+    content_budget_s: float = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,7 +264,6 @@ class PipelineConfig:
     stop: StopSection
     on_failure: Literal["keep", "delete"]
     keep_hours: int
-    content_budget_s: float
     freshness: FreshnessSection | None
     notification_topic: str | None
     table_mappings: str
@@ -327,7 +330,6 @@ def load_pipeline(folder: Path, name: str) -> PipelineConfig:
         stop=file.stop,
         on_failure=file.on_failure,
         keep_hours=file.keep_hours,
-        content_budget_s=file.checks.content_budget_s,
         freshness=file.freshness,
         notification_topic=file.notification_topic,
         table_mappings=json.dumps(mappings),
@@ -415,11 +417,7 @@ def _tables(
             accept_no_primary_key=section.accept_no_primary_key,
             is_filtered=selection.filters(TableId(section.schema_name, section.table)),
             checks=TableChecks(
-                content=section.checks.content or checks.content,
-                severity=section.checks.severity or checks.severity,
-                blocking=(
-                    checks.blocking if section.checks.blocking is None else section.checks.blocking
-                ),
+                **{**checks.model_dump(), **section.checks.model_dump(exclude_none=True)}
             ),
         )
         for section in sections

@@ -56,6 +56,19 @@ class RowDifference:
 
 
 @dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a table is compared.
+
+    Attributes:
+        share: only rows whose key's digest begins with these hexadecimal digits; all if empty.
+        budget_s: seconds after which the comparison is given up.
+    """
+
+    share: str = ""
+    budget_s: float = 60
+
+
+@dataclass(frozen=True, slots=True)
 class ContentComparison:
     """What the comparison of one table found.
 
@@ -83,12 +96,11 @@ class _OverBudgetError(Exception):
 
 
 def compare_tables(
-    shares: Mapping[ReplicatedTable, str],
+    extents: Mapping[ReplicatedTable, Extent],
     *,
     source: MySQLSource,
     target: PostgresTarget,
     checkpoint: BinlogPosition,
-    budget_s: float,
     lob_limit: int | None = None,
     named: int = 20,
     clock: Callable[[], float] = time.monotonic,
@@ -96,22 +108,21 @@ def compare_tables(
     """Compares every table; the target must not be loaded meanwhile.
 
     Args:
-        shares: what to compare, and of each table the rows whose key's digest begins with these
-            hexadecimal digits: all if there are none.
+        extents: what to compare, and how much of it.
         source: where the rows come from.
         target: where they went.
         checkpoint: what the target has.
-        budget_s: seconds for all tables together; those that have no turn are undecided.
         lob_limit: bytes of a large object that are on the target at least; None if all are.
         named: how many rows of a table are named that differ.
-        clock: what the budget is measured with.
+        clock: what the budgets are measured with.
 
     Raises:
         SourceError, TargetError: if a side refuses or is unreachable.
     """
-    deadline = clock() + budget_s
     with source.connect() as here, target.connect() as there:
-        pairings = paired(here, there, shares, lob_limit)
+        pairings = paired(
+            here, there, {table: extent.share for table, extent in extents.items()}, lob_limit
+        )
         _, latest = bracketed_snapshot(here)
         changed = ChangedKeys(
             {
@@ -121,8 +132,12 @@ def compare_tables(
             }
         )
         changed.read(source, checkpoint, latest)
-        comparer = _Comparer(here, there, lambda: deadline - clock(), named)
-        return tuple(_compare(comparer, pairing, changed) for pairing in pairings)
+        found = []
+        for pairing in pairings:
+            deadline = clock() + extents[pairing.table].budget_s
+            comparer = _Comparer(here, there, deadline, clock, named)
+            found.append(_compare(comparer, pairing, changed))
+        return tuple(found)
 
 
 def _compare(comparer: "_Comparer", pairing: Pairing, changed: ChangedKeys) -> ContentComparison:
@@ -134,7 +149,7 @@ def _compare(comparer: "_Comparer", pairing: Pairing, changed: ChangedKeys) -> C
     try:
         rows, different, first = comparer.compare(pairing.compared, without)
     except _OverBudgetError:
-        return ContentComparison(pairing.table, undecided="the time for comparisons was over")
+        return ContentComparison(pairing.table, undecided="its time was over (content_budget_s)")
     return ContentComparison(
         pairing.table, rows, len(without), different, first, pairing.not_compared
     )
@@ -142,11 +157,12 @@ def _compare(comparer: "_Comparer", pairing: Pairing, changed: ChangedKeys) -> C
 
 @dataclass(frozen=True, slots=True)
 class _Comparer:
-    """Both servers at work; ``left_s`` tells the seconds that are left."""
+    """Both servers at work on one table, until the clock tells the deadline."""
 
     here: "Connection[Any]"
     there: "psycopg.Connection[Any]"
-    left_s: Callable[[], float]
+    deadline: float
+    clock: Callable[[], float]
     named: int
 
     def compare(
@@ -187,7 +203,7 @@ class _Comparer:
 
     def _both(self, source: str, target: sql.Composed) -> tuple[list[Any], list[Any]]:
         """The answers of both servers, which work at the same time."""
-        left_s = self.left_s()
+        left_s = self.deadline - self.clock()
         if left_s <= 0:
             raise _OverBudgetError
         with ThreadPoolExecutor(max_workers=1) as beside:

@@ -12,7 +12,7 @@ import psycopg
 from pymysql.connections import Connection
 
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.content.comparison import RowDifference, compare_tables
+from dms_pipeline.content.comparison import Extent, RowDifference, compare_tables
 from dms_pipeline.content.definitions import Pairing, paired
 from dms_pipeline.content.digests import (
     key_digest,
@@ -52,7 +52,7 @@ def repair_table(
         SourceError, TargetError: if a side refuses or is unreachable.
     """
     [found] = compare_tables(
-        {table: ""}, source=source, target=target, checkpoint=checkpoint, budget_s=budget_s,
+        {table: Extent(budget_s=budget_s)}, source=source, target=target, checkpoint=checkpoint,
         named=MOST,
     )  # fmt: skip
     if found.undecided:

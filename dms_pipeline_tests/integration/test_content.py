@@ -9,7 +9,7 @@ import pytest
 
 from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.content.comparison import ContentComparison, compare_tables
+from dms_pipeline.content.comparison import ContentComparison, Extent, compare_tables
 from dms_pipeline.content.repair import Repair, repair_table
 from dms_pipeline.errors import LoadError
 from dms_pipeline.pipeline_config import ReplicatedTable
@@ -85,8 +85,8 @@ class Replica:
     ) -> ContentComparison:
         name = TableId(SCHEMA, table)
         [found] = compare_tables(
-            {ReplicatedTable(name, name): share}, source=self.source, target=self.target,
-            checkpoint=self.checkpoint, budget_s=budget_s, lob_limit=lob_limit,
+            {ReplicatedTable(name, name): Extent(share, budget_s)}, source=self.source,
+            target=self.target, checkpoint=self.checkpoint, lob_limit=lob_limit,
         )  # fmt: skip
         return found
 
@@ -228,7 +228,7 @@ def test_what_cannot_be_compared_says_why(replica):
 
 def test_no_time_is_no_answer(replica):
     loaded(replica)
-    assert "time for comparisons" in replica.compare(budget_s=0).undecided
+    assert "its time was over" in replica.compare(budget_s=0).undecided
 
 
 def test_truncate_after_the_checkpoint_is_inconclusive(replica):
