@@ -1,6 +1,7 @@
 """The asset checks of a pipeline: they run after each load in its run, and alone from the UI."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 import dagster as dg
 
@@ -197,10 +198,16 @@ def _compared(key: dg.AssetKey, found: ContentComparison) -> dg.AssetCheckResult
             "compared_rows": found.rows,
             "different_rows": found.different,
             "changed_since_checkpoint": found.left_out,
-            "differences": list(map(str, found.differences)),
-            "not_compared": list(found.not_compared),
+            **_listed("differences", found.differences),
+            **_listed("not_compared", found.not_compared),
         },
     )
+
+
+def _listed(name: str, lines: Iterable[object]) -> dict[str, dg.MetadataValue[Any]]:
+    """For people to read; nothing of an empty list."""
+    text = "\n".join(f"* {line}" for line in lines)
+    return {name: dg.MetadataValue.md(text)} if text else {}
 
 
 def _severity(table: ReplicatedTable) -> dg.AssetCheckSeverity:
