@@ -150,11 +150,10 @@ class _Changes:
 def _touched_by(
     event: QueryEvent, tables: frozenset[TableId], pending: Iterable[TableId]
 ) -> list[TableId]:
-    """Tables that a statement may have changed: naming one is enough to doubt its count."""
-    statement = event.statement.lower()
-    if event.in_transaction and statement.startswith("rollback to"):
+    """Tables whose count a statement makes doubtful."""
+    if event.in_transaction and event.statement.lower().startswith("rollback to"):
         return list(pending)
-    return [table for table in tables if table.table.lower() in statement]
+    return [table for table in tables if event.may_concern(table)]
 
 
 def _without_snapshots(

@@ -77,6 +77,10 @@ class QueryEvent:
     in_transaction: bool
     session: Session = field(default_factory=Session)
 
+    def may_concern(self, table: TableId) -> bool:
+        """Whether the statement may have changed the table: to hold its name is enough."""
+        return table.table.lower() in self.statement.lower()
+
     @property
     def ansi_quotes(self) -> bool:
         """Whether double quotes stand around names instead of texts."""

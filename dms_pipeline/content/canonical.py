@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from psycopg import sql
@@ -97,20 +98,22 @@ def _beginning(
     """Of a large object what is not cut off on the way; of a text, characters of four bytes."""
     if column.data_type in _LONG_TEXTS and kind in _TEXTS:
         size = max(1, lob_limit // 4)
-        text = sql.SQL("convert_to(left({}, {}), 'UTF8')").format(there, sql.Literal(size))
-        return ComparedColumn(
-            column.name,
-            f"SHA2(LEFT(CONVERT({here} USING utf8mb4), {size}), 256)",
-            sql.SQL("encode(sha256({}), 'hex')").format(text),
-        )
+        text = sql.SQL("left({}, {})").format(there, sql.Literal(size))
+        return _text_digest(column, f"LEFT(CONVERT({here} USING utf8mb4), {size})", text)
     if column.data_type in _LONG_BYTES and kind == "bytea":
         octets = sql.SQL("substring({} FROM 1 FOR {})").format(there, sql.Literal(lob_limit))
-        return ComparedColumn(
-            column.name,
-            f"SHA2(LEFT({here}, {lob_limit}), 256)",
-            sql.SQL("encode(sha256({}), 'hex')").format(octets),
-        )
+        return _digest(column, f"LEFT({here}, {lob_limit})", octets)
     return None
+
+
+def _text_digest(column: SourceColumn, here: str, there: sql.Composable) -> ComparedColumn:
+    return _digest(column, here, sql.SQL("convert_to({}, 'UTF8')").format(there))
+
+
+def _digest(column: SourceColumn, here: str, there: sql.Composable) -> ComparedColumn:
+    """A text for octets that may be many."""
+    on_target = sql.SQL("encode(sha256({}), 'hex')").format(there)
+    return ComparedColumn(column.name, f"SHA2({here}, 256)", on_target)
 
 
 def _integer(
@@ -197,24 +200,20 @@ def _text(
         return None
     text = f"CONVERT({here} USING utf8mb4)"
     if is_long:
-        return ComparedColumn(
-            column.name,
-            f"SHA2({text}, 256)",
-            sql.SQL("encode(sha256(convert_to({}, 'UTF8')), 'hex')").format(there),
-        )
+        return _text_digest(column, text, there)
     codec = _CODECS.get(column.charset or "")
-    from_log = None
-    if codec is not None and column.data_type in ("char", "varchar"):
-        # Named here, as a lambda in a condition would not be typed.
-        name = codec
-
-        def from_log_text(value: bytes) -> str:
-            return value.decode(name)
-
-        from_log = from_log_text
+    is_told = codec is not None and column.data_type in ("char", "varchar")
     return ComparedColumn(
-        column.name, text, sql.SQL("{}::text").format(there), True, from_log=from_log
+        column.name,
+        text,
+        sql.SQL("{}::text").format(there),
+        is_free=True,
+        from_log=partial(_decoded, str(codec)) if is_told else None,
     )
+
+
+def _decoded(codec: str, value: bytes) -> str:
+    return value.decode(codec)
 
 
 def _bytes(
@@ -224,11 +223,7 @@ def _bytes(
     if kind != "bytea" or column.data_type not in known:
         return None
     if column.data_type not in _BYTES or column.length > _LONGEST_PLAIN:
-        return ComparedColumn(
-            column.name,
-            f"SHA2({here}, 256)",
-            sql.SQL("encode(sha256({}), 'hex')").format(there),
-        )
+        return _digest(column, here, there)
     # The log leaves out the zero bytes at the end of a BINARY.
     width = column.length if column.data_type == "binary" else 0
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from dms_pipeline.binlog.events import QueryEvent, RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
@@ -13,6 +14,10 @@ from dms_pipeline.resources.source import MySQLSource
 
 MOST = 50_000
 """Keys of one table that can be left out; of a table with more changes nothing can be said."""
+
+
+class _UntoldError(Exception):
+    """What a value of this column is compared as cannot be told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,15 +56,17 @@ class ChangedKeys:
         key = self.keys[event.table]
         found = self.digests.setdefault(event.table, set())
         for row in event.rows:
-            texts = []
-            for column, place in zip(key.columns, key.places, strict=True):
-                if column.from_log is None:
-                    self.undecided[event.table] = (
-                        f"it was changed since the checkpoint, and keys of the type of column "
-                        f"{column.name} cannot be told from the binary log"
-                    )
-                    return
-                texts.append(column.from_log(row[place]))
+            try:
+                texts = [
+                    _text(column, row[place])
+                    for column, place in zip(key.columns, key.places, strict=True)
+                ]
+            except _UntoldError as error:
+                self.undecided[event.table] = (
+                    f"it was changed since the checkpoint, and values of column {error} cannot be "
+                    "told from the binary log"
+                )
+                return
             found.add(key_digest(texts, key.columns))
         if len(found) > MOST:
             self.undecided[event.table] = (
@@ -67,10 +74,22 @@ class ChangedKeys:
             )
 
     def _statement(self, event: QueryEvent) -> None:
-        statement = event.statement.lower()
         for table in self.keys:
-            if table.table.lower() in statement:
+            if event.may_concern(table):
                 self.undecided[table] = (
                     f"what a statement at {event.position} did to its rows is not in the binary "
                     f"log: {event.statement[:80]}"
                 )
+
+
+def _text(column: ComparedColumn, value: Any) -> str | None:
+    """The canonical text of a value of the log; raises `_UntoldError`."""
+    if value is None:
+        return None
+    if column.from_log is None:
+        raise _UntoldError(column.name)
+    try:
+        return column.from_log(value)
+    except UnicodeDecodeError as error:
+        # A server may hold bytes that are no text in the column's character set.
+        raise _UntoldError(column.name) from error

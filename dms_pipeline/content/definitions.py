@@ -64,7 +64,11 @@ def paired(
     shares: Mapping[ReplicatedTable, str],
     lob_limit: int | None,
 ) -> list[Pairing]:
-    """The tables in their order, each with how it is compared."""
+    """The tables in their order, each with how it is compared in these two sessions."""
+    with here.cursor() as cursor:
+        # The server's own settings would show a TIMESTAMP and a CHAR otherwise.
+        cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = ''")
+    there.execute("SELECT set_config('timezone', 'UTC', false)")
     schemas = sorted({table.source.schema for table in shares})
     columns: dict[TableId, list[SourceColumn]] = {}
     for schema, name, column, kind, full_kind, charset, length in _rows(here, _COLUMNS, schemas):

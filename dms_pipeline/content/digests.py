@@ -34,10 +34,10 @@ class ComparedTable:
     share: str = ""
 
 
-def key_digest(texts: Sequence[str], key: Sequence[ComparedColumn]) -> int:
+def key_digest(texts: Sequence[str | None], key: Sequence[ComparedColumn]) -> int:
     """The number that both servers compute for a key, from its canonical texts."""
     parts = [
-        f"{len(text)}:{text}" if column.is_free else text
+        _NULL if text is None else f"{len(text)}:{text}" if column.is_free else text
         for text, column in zip(texts, key, strict=True)
     ]
     return int(sha256("|".join(parts).encode()).hexdigest()[:_NUMBER_DIGITS], 16)

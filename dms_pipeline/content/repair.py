@@ -96,7 +96,7 @@ def _values(
         return []
     key = pairing.compared.key
     wanted = {one.key for one in differences}
-    digests = [key_digest([str(text) for text in one.key], key) for one in differences]
+    digests = [key_digest(one.key, key) for one in differences]
     with here.cursor() as cursor:
         cursor.execute(source_values(pairing.compared, pairing.written, digests))
         return [row[len(key) :] for row in cursor.fetchall() if row[: len(key)] in wanted]

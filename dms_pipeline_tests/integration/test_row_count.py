@@ -1,14 +1,8 @@
 """The exact row count, on real servers, while the source is being written."""
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from urllib.parse import unquote, urlsplit
-
 import psycopg
 import pytest
 
-from dms_pipeline.aws.secrets import DatabaseCredentials
 from dms_pipeline.binlog import snapshot
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.pipeline_config import ReplicatedTable
@@ -16,20 +10,10 @@ from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 from dms_pipeline.row_count import RowCount, count_rows
 from dms_pipeline_tests.source_kinds import on_mariadb
+from dms_pipeline_tests.two_sides import credentials, writing
 
 TABLE = ReplicatedTable(TableId("counted", "t"), TableId("counted", "t"))
 RUNS_UNDER_WRITES = 20
-
-
-def credentials(dsn: str) -> DatabaseCredentials:
-    parts = urlsplit(dsn)
-    return DatabaseCredentials(
-        parts.hostname or "",
-        parts.port or 0,
-        unquote(parts.username or ""),
-        unquote(parts.password or ""),
-        parts.path.lstrip("/"),
-    )
 
 
 class Sides:
@@ -67,27 +51,6 @@ class Sides:
             [TABLE], source=self.source, target=self.target, checkpoint=self.checkpoint
         )
         return count
-
-
-@contextmanager
-def writing(sides: Sides, *statements: str) -> Iterator[None]:
-    """One transaction after the other with these statements, at full speed."""
-    stop = threading.Event()
-
-    def write() -> None:
-        with sides.source.connect() as connection, connection.cursor() as cursor:
-            while not stop.is_set():
-                for statement in statements:
-                    cursor.execute(statement)
-                connection.commit()
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        writer.join()
 
 
 @pytest.fixture
@@ -163,7 +126,7 @@ def test_a_table_without_transactions_that_is_written_while_it_is_counted_is_inc
     sides.on_source("ALTER TABLE counted.t ENGINE=MyISAM")
     sides.checkpoint = sides.source.end()
     assert sides.count().matches
-    with writing(sides, "INSERT INTO counted.t (v) VALUES (1)"):
+    with writing(sides.source, "INSERT INTO counted.t (v) VALUES (1)"):
         undecided = [sides.count().undecided for _ in range(RUNS_UNDER_WRITES)]
     assert any("it was being written" in reason for reason in undecided)
     assert sides.count().expected == 5
@@ -174,9 +137,9 @@ def test_where_the_source_is_never_quiet_only_what_it_writes_is_inconclusive(sid
     for way in ("_mariadb_snapshot", "_bracketed_snapshot", "_locked_snapshot"):
         monkeypatch.setattr(snapshot, way, lambda connection, **given: None)
     sides.on_source("CREATE TABLE IF NOT EXISTS counted.busy (id int)")
-    with writing(sides, "INSERT INTO counted.busy VALUES (1)"):
+    with writing(sides.source, "INSERT INTO counted.busy VALUES (1)"):
         assert sides.count().matches
-    with writing(sides, "INSERT INTO counted.t (v) VALUES (1)"):
+    with writing(sides.source, "INSERT INTO counted.t (v) VALUES (1)"):
         undecided = [sides.count().undecided for _ in range(RUNS_UNDER_WRITES)]
     assert any("it was being written" in reason for reason in undecided)
     assert sides.count().matches
@@ -185,7 +148,7 @@ def test_where_the_source_is_never_quiet_only_what_it_writes_is_inconclusive(sid
 @pytest.mark.parametrize("runs", [RUNS_UNDER_WRITES, pytest.param(50, marks=pytest.mark.soak)])
 def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(sides, runs):
     with writing(
-        sides,
+        sides.source,
         "INSERT INTO counted.t (v) VALUES (1), (2)",
         "DELETE FROM counted.t WHERE id > 5 ORDER BY id LIMIT 1",
     ):

@@ -13,7 +13,7 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
-from dms_pipeline_tests.integration.test_row_count import credentials
+from dms_pipeline_tests.two_sides import credentials
 
 _TABLES = [TableId("granted", "t"), TableId("granted", "missing")]
 
