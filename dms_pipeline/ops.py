@@ -5,6 +5,7 @@ from failure needs no stored value.
 """
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -14,11 +15,11 @@ from dagster import OpExecutionContext
 from pydantic import Field
 
 from dms_pipeline.dms_objects import DmsObjects
-from dms_pipeline.errors import DmsPipelineError, LoadError
+from dms_pipeline.errors import DmsPipelineError, LoadError, SourceError
 from dms_pipeline.failures import failures, owner
 from dms_pipeline.load import Load
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
-from dms_pipeline.preflight import Preflight
+from dms_pipeline.preflight import Preflight, missable_loads
 from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord
 from dms_pipeline.report import success_mail
 from dms_pipeline.resources.load_resources import LoadResources
@@ -191,10 +192,10 @@ def build_publish_tables(
         with failures():
             record, loads, run = _recorded(context, on, pipeline)
             load_of = {load.counts.table: load for load in loads}
+            headroom = _headroom(context, on, pipeline)
             for table, spec in specs.values():
-                yield dg.MaterializeResult(
-                    asset_key=spec.key, metadata=_metadata(load_of[table.source], record, run)
-                )
+                metadata = _metadata(load_of[table.source], record, run)
+                yield dg.MaterializeResult(asset_key=spec.key, metadata={**headroom, **metadata})
 
     return publish_tables
 
@@ -236,6 +237,20 @@ def _recorded(
         )
     at = record.started_at
     return record, metrics.of_load(name, at), metrics.run_of(name, at)
+
+
+def _headroom(
+    context: OpExecutionContext, on: LoadResources, pipeline: PipelineConfig
+) -> dict[str, int]:
+    """How many loads may be missed, so that the UI plots it before it is too late."""
+    try:
+        server = on.source.database(pipeline.source.secret).server()
+    except SourceError as error:
+        # The load is recorded; the checks say what is wrong with the source.
+        context.log.warning(f"how many loads may be missed is not known: {error}")
+        return {}
+    missable = missable_loads(server, pipeline.schedule, datetime.now(UTC))
+    return {} if missable is None else {"dms/loads_that_may_be_missed": missable}
 
 
 def _metadata(load: LoadRecord, record: CheckpointRecord, run: RunRecord | None) -> dict[str, Any]:

@@ -217,6 +217,17 @@ def _retention(server: SourceServer, schedule: ScheduleSection) -> Finding:
     )
 
 
+def missable_loads(server: SourceServer, schedule: ScheduleSection, now: datetime) -> int | None:
+    """Loads in a row that may be missed before the source deletes what the next one needs.
+
+    None if it is not known to delete binary logs.
+    """
+    if server.retention_s is None:
+        return None
+    pause_s = _longest_pause(schedule, now).total_seconds()
+    return max(0, int(server.retention_s // pause_s) - 1)
+
+
 def _longest_pause(schedule: ScheduleSection, moment: datetime) -> timedelta:
     """The longest time between two of the schedule's next hundred runs."""
     runs = croniter(schedule.cron, moment.astimezone(ZoneInfo(schedule.timezone)))

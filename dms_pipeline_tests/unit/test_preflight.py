@@ -1,6 +1,7 @@
 """Preflight: every missing thing in one message, before anything is created."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +10,17 @@ import pytest
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import AwsError, PreflightError, SourceError
-from dms_pipeline.preflight import Preflight
-from dms_pipeline_tests.a_pipeline import LOGIN, STUDENTS, FakeSource, FakeTarget, World, a_world
+from dms_pipeline.pipeline_config import ScheduleSection
+from dms_pipeline.preflight import Preflight, missable_loads
+from dms_pipeline_tests.a_pipeline import (
+    LOGIN,
+    READY,
+    STUDENTS,
+    FakeSource,
+    FakeTarget,
+    World,
+    a_world,
+)
 
 
 @pytest.fixture
@@ -200,3 +210,14 @@ def test_tables_that_the_mapping_selects_and_nobody_listed_are_warned_of(world):
     found = preflight(world, pipeline=pipeline, source=source).findings()
     [warning] = [one.warning for one in found if one.checked == "selected tables"]
     assert "selects 1 tables that are not in pipeline.yaml (studentdb.a)" in warning
+
+
+@pytest.mark.parametrize(
+    ("cron", "kept_hours", "loads"),
+    [("0 * * * *", 168, 167), ("0 6 * * 1-5", 168, 1), ("0 * * * *", 0, 0), ("@daily", 30, 0)],
+)
+def test_how_many_loads_may_be_missed_is_told_by_the_longest_pause(cron, kept_hours, loads):
+    server = replace(READY, retention_s=kept_hours * 3600.0)
+    schedule = ScheduleSection.model_validate({"cron": cron})
+    assert missable_loads(server, schedule, datetime(2026, 1, 1, tzinfo=UTC)) == loads
+    assert missable_loads(READY, schedule, datetime(2026, 1, 1, tzinfo=UTC)) is None
