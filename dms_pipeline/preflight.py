@@ -30,7 +30,8 @@ from dms_pipeline.records import CheckpointRecord
 from dms_pipeline.resources.leases import Lease
 from dms_pipeline.resources.source import MySQLSource, SourceServer
 from dms_pipeline.resources.target import PostgresTarget
-from dms_pipeline.table_selection import TableSelection
+from dms_pipeline.schema_drift import drift
+from dms_pipeline.table_selection import ColumnRules, TableSelection
 
 # A load that fails needs the binary log of the one before; three more leave time to mend it.
 _LOADS_KEPT = 4
@@ -92,6 +93,7 @@ class Preflight:
             *_until_error("AWS DMS", self._dms()),
             *_until_error("source", self._source()),
             *_until_error("target", self._target()),
+            *_until_error("columns", self._columns()),
             *_until_error("SNS topic", self._topic()),
         )
 
@@ -186,6 +188,44 @@ class Preflight:
             "enough",
             f"the target's user may not {'; nor '.join(denied)}" if denied else "",
         )
+
+    def _columns(self) -> Iterator[Finding]:
+        """An incremental load writes into the tables that are there."""
+        if self.migration_type != "cdc" or self.checkpoint is None:
+            return
+        try:
+            position = parse_checkpoint(self.checkpoint.checkpoint)
+        except BinlogError:
+            # What was altered since the last load cannot be told from what drifted.
+            yield Finding("columns", "not known: the checkpoint cannot be read")
+            return
+        source, target = self.source(), self.target()
+        tables = {table.source: table.target for table in self.pipeline.tables}
+        ours, theirs = source.columns(tables), target.columns(tables.values())
+        rules = ColumnRules.of(json.loads(self.pipeline.table_mappings))
+        drifted = {
+            name: problems
+            for name, there in tables.items()
+            if name in ours
+            and there in theirs
+            and (problems := drift(name, ours[name], theirs[there], rules))
+        }
+        if drifted:
+            # What was altered since is altered on the target by this load.
+            since = source.statements_since(position)
+            for name in [n for n in drifted if any(one.may_concern(n) for one in since)]:
+                del drifted[name]
+        for name, problems in drifted.items():
+            listed = "; ".join(problems)
+            yield Finding(
+                f"columns of {name}",
+                f"{len(problems)} that do not fit",
+                "as on the source",
+                warning=f"{name} and its target have drifted apart ({listed}): alter the target, "
+                "or load it anew",
+            )
+        if not drifted:
+            yield Finding("columns", "as on the source")
 
     def _topic(self) -> Iterator[Finding]:
         confirmed = self.topic.confirmed_subscriptions()

@@ -10,6 +10,7 @@ from dms_pipeline.aws.dms import DmsClient
 from dms_pipeline.aws.dynamodb import KeyedTable
 from dms_pipeline.aws.secrets import DatabaseCredentials
 from dms_pipeline.aws.sns import Topic
+from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.dms_objects import DmsObjects
@@ -22,6 +23,7 @@ from dms_pipeline.resources.leases import Lease
 from dms_pipeline.resources.load_metrics import LoadMetrics
 from dms_pipeline.resources.source import MySQLSource, SourceServer
 from dms_pipeline.resources.target import PostgresTarget
+from dms_pipeline.schema_drift import ColumnSize
 from dms_pipeline.waiting import Pacing
 from dms_pipeline_tests.fake_engine import FakeEngine, Script, table_row
 from dms_pipeline_tests.wsgi_bridge import client, local_aws
@@ -53,6 +55,8 @@ class FakeSource(MySQLSource):
     state: SourceServer = READY
     keyed: dict[TableId, bool] = field(default_factory=lambda: {STUDENTS: True})
     unlogged: dict[TableId, list[str]] = field(default_factory=dict)
+    column_sizes: tuple[ColumnSize, ...] = ()
+    statements: list[QueryEvent] = field(default_factory=list)
 
     def server(self) -> SourceServer:
         return self.state
@@ -69,6 +73,12 @@ class FakeSource(MySQLSource):
 
     def tables(self) -> tuple[TableId, ...]:
         return tuple(self.keyed)
+
+    def columns(self, tables: Any) -> dict[TableId, tuple[ColumnSize, ...]]:
+        return {table: self.column_sizes for table in tables if self.column_sizes}
+
+    def statements_since(self, position: BinlogPosition) -> list[QueryEvent]:
+        return self.statements
 
     def primary_keys(self, tables: Any) -> dict[TableId, bool]:
         return {table: self.keyed[table] for table in tables if table in self.keyed}
@@ -91,6 +101,10 @@ class FakeTarget(PostgresTarget):
     may_create: bool = True
     exceptions: tuple[ApplyException, ...] = ()
     may_not: tuple[str, ...] = ()
+    column_sizes: tuple[ColumnSize, ...] = ()
+
+    def columns(self, tables: Any) -> dict[TableId, tuple[ColumnSize, ...]]:
+        return {table: self.column_sizes for table in tables if self.column_sizes}
 
     def denied(self, tables: Any, *, recreated: bool) -> tuple[str, ...]:
         return self.may_not

@@ -11,6 +11,7 @@ from pymysql.connections import Connection
 
 from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
 from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
+from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.foreign_keys import unlogged_rules
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import binary_logs, current_position, server_version
@@ -18,6 +19,7 @@ from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import SourceError
 from dms_pipeline.resources.aws_session import AwsSession
+from dms_pipeline.schema_drift import ColumnSize
 
 _SETTINGS = (
     "log_bin",
@@ -28,6 +30,14 @@ _SETTINGS = (
     "binlog_expire_logs_seconds",
     "expire_logs_days",
 )
+_COLUMNS = """
+    SELECT table_schema, table_name, column_name, data_type,
+           IF(data_type IN ('char', 'varchar'), character_maximum_length, NULL),
+           IF(data_type = 'decimal', numeric_precision, NULL),
+           IF(data_type = 'decimal', numeric_scale, NULL), extra LIKE '%%GENERATED%%'
+      FROM information_schema.columns WHERE table_schema IN %s
+     ORDER BY table_schema, table_name, ordinal_position
+"""
 _NO_SUCH_TABLE, _DENIED = 1146, 1142
 
 
@@ -140,6 +150,25 @@ class MySQLSource:
                 " ('mysql', 'sys', 'information_schema', 'performance_schema')"
             )
             return tuple(sorted(TableId(*row) for row in cursor.fetchall()))
+
+    def columns(self, tables: Iterable[TableId]) -> dict[TableId, tuple[ColumnSize, ...]]:
+        """The columns of the tables that exist."""
+        wanted = frozenset(tables)
+        found: dict[TableId, tuple[ColumnSize, ...]] = {}
+        with self.connect() as connection, connection.cursor() as cursor:
+            cursor.execute(_COLUMNS, (sorted({table.schema for table in wanted}),))
+            for schema, table, name, kind, size, precision, scale, generated in cursor.fetchall():
+                digits = None if precision is None else (int(precision), int(scale))
+                column = ColumnSize(name, kind, size and int(size), digits, bool(generated))
+                name_of = TableId(schema, table)
+                found[name_of] = (*found.get(name_of, ()), column)
+        return {table: found[table] for table in wanted & found.keys()}
+
+    def statements_since(self, position: BinlogPosition) -> list[QueryEvent]:
+        """What the binary log has from the position on that is not rows: DDL, and the like."""
+        with BinlogStream(self.settings, start=position, include=lambda _: False) as stream:
+            events = stream.events_until(self.end())
+            return [event for event in events if isinstance(event, QueryEvent)]
 
     def primary_keys(self, tables: Iterable[TableId]) -> dict[TableId, bool]:
         """For each of the tables that exist: whether it has a primary key."""

@@ -14,7 +14,14 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import TargetError
 from dms_pipeline.records import ApplyException
 from dms_pipeline.resources.aws_session import AwsSession
+from dms_pipeline.schema_drift import ColumnSize
 
+_COLUMNS = """
+    SELECT table_schema, table_name, column_name, udt_name, character_maximum_length,
+           numeric_precision, numeric_scale
+      FROM information_schema.columns WHERE table_schema = ANY(%s)
+     ORDER BY table_schema, table_name, ordinal_position
+"""
 _PRIVILEGES = """
     SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
        AND has_table_privilege(c.oid, 'INSERT') AND has_table_privilege(c.oid, 'UPDATE')
@@ -111,6 +118,21 @@ class PostgresTarget:
             ApplyException(TableId(owner, table), error or "", statement or "")
             for owner, table, error, statement in rows
         )
+
+    def columns(self, tables: Iterable[TableId]) -> dict[TableId, tuple[ColumnSize, ...]]:
+        """The columns of the tables that exist."""
+        wanted = frozenset(tables)
+        found: dict[TableId, tuple[ColumnSize, ...]] = {}
+        with self.connect() as connection:
+            schemas = sorted({table.schema for table in wanted})
+            for schema, table, name, kind, characters, precision, scale in connection.execute(
+                _COLUMNS, (schemas,)
+            ).fetchall():
+                digits = None if precision is None or kind != "numeric" else (precision, scale)
+                name_of = TableId(schema, table)
+                column = ColumnSize(name, kind, characters, digits)
+                found[name_of] = (*found.get(name_of, ()), column)
+        return {table: found[table] for table in wanted & found.keys()}
 
     def row_counts(self, tables: Iterable[TableId]) -> dict[TableId, int | None]:
         """Rows of each table; None where there is no such table."""

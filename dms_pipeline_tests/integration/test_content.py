@@ -11,6 +11,8 @@ from dms_pipeline.errors import LoadError
 from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
+from dms_pipeline.schema_drift import drift
+from dms_pipeline.table_selection import ColumnRules
 from dms_pipeline_tests.engine_driver import EngineRun, include, target_rows
 from dms_pipeline_tests.two_sides import credentials, writing
 
@@ -109,6 +111,32 @@ def test_every_type_has_the_same_text_on_both_servers(replica):
     found = replica.compare()
     assert (found.undecided, found.not_compared) == ("", ())
     assert (found.rows, found.differences) == (4, ())
+    assert drifted(replica) == ()
+
+
+def drifted(replica: Replica) -> tuple[str, ...]:
+    table = TableId(SCHEMA, "t")
+    ours, theirs = (side.columns([table]) for side in (replica.source, replica.target))
+    return drift(table, ours[table], theirs[table], ColumnRules.of({"rules": []}))
+
+
+def test_columns_that_are_altered_on_one_side_have_drifted(replica):
+    replica.on_source(
+        f"CREATE TABLE {SCHEMA}.t (id int PRIMARY KEY, v varchar(9), d decimal(5,2),"
+        " g int AS (id + 1))"
+    )
+    replica.load()
+    assert drifted(replica) == ()
+    replica.on_source(
+        f"ALTER TABLE {SCHEMA}.t MODIFY id bigint, MODIFY v varchar(10), MODIFY d decimal(6,2),"
+        " ADD added int"
+    )
+    replica.on_target(f"ALTER TABLE {SCHEMA}.t ADD extra int")
+    assert [problem.partition(":")[0] for problem in drifted(replica)] == [
+        "id", "v", "d", "added", "extra",
+    ]  # fmt: skip
+    [altered] = replica.source.statements_since(replica.checkpoint)
+    assert altered.may_concern(TableId(SCHEMA, "t"))
 
 
 def test_a_changed_value_of_every_type_is_found(replica):

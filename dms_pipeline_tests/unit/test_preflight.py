@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
+from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import AwsError, PreflightError, SourceError
 from dms_pipeline.pipeline_config import ScheduleSection
 from dms_pipeline.preflight import Preflight, missable_loads
+from dms_pipeline.schema_drift import ColumnSize
 from dms_pipeline_tests.a_pipeline import (
     LOGIN,
     READY,
@@ -221,3 +223,16 @@ def test_how_many_loads_may_be_missed_is_told_by_the_longest_pause(cron, kept_ho
     schedule = ScheduleSection.model_validate({"cron": cron})
     assert missable_loads(server, schedule, datetime(2026, 1, 1, tzinfo=UTC)) == loads
     assert missable_loads(READY, schedule, datetime(2026, 1, 1, tzinfo=UTC)) is None
+
+
+def test_columns_that_drifted_apart_are_warned_of_unless_this_load_brings_them(world):
+    world.run()
+    source = replace(world.source, column_sizes=(ColumnSize("a", "bigint"),))
+    target = replace(world.target, column_sizes=(ColumnSize("a", "int4"),))
+    found = preflight(world, source=source, target=target).findings()
+    [warning] = [one.warning for one in found if one.checked.startswith("columns of")]
+    assert "student_details and its target have drifted apart (a: bigint does not fit" in warning
+    position = BinlogPosition("mysql-bin-changelog.000002", 2000)
+    altered = QueryEvent("", "ALTER TABLE student_details MODIFY a bigint", position, 0, False)
+    found = preflight(world, source=replace(source, statements=[altered]), target=target).findings()
+    assert [one.warning for one in found if one.checked.startswith("columns")] == [""]
