@@ -93,7 +93,7 @@ class Preflight:
             *_until_error("AWS DMS", self._dms()),
             *_until_error("source", self._source()),
             *_until_error("target", self._target()),
-            *_until_error("columns", self._columns()),
+            *self._columns(),
             *_until_error("SNS topic", self._topic()),
         )
 
@@ -194,27 +194,11 @@ class Preflight:
         if self.migration_type != "cdc" or self.checkpoint is None:
             return
         try:
-            position = parse_checkpoint(self.checkpoint.checkpoint)
-        except BinlogError:
-            # What was altered since the last load cannot be told from what drifted.
-            yield Finding("columns", "not known: the checkpoint cannot be read")
+            drifted = self._drifted(parse_checkpoint(self.checkpoint.checkpoint))
+        except DmsPipelineError as error:
+            # What keeps a load from being done is found by others, and said by them.
+            yield Finding("columns", f"not known: {error}")
             return
-        source, target = self.source(), self.target()
-        tables = {table.source: table.target for table in self.pipeline.tables}
-        ours, theirs = source.columns(tables), target.columns(tables.values())
-        rules = ColumnRules.of(json.loads(self.pipeline.table_mappings))
-        drifted = {
-            name: problems
-            for name, there in tables.items()
-            if name in ours
-            and there in theirs
-            and (problems := drift(name, ours[name], theirs[there], rules))
-        }
-        if drifted:
-            # What was altered since is altered on the target by this load.
-            since = source.statements_since(position)
-            for name in [n for n in drifted if any(one.may_concern(n) for one in since)]:
-                del drifted[name]
         for name, problems in drifted.items():
             listed = "; ".join(problems)
             yield Finding(
@@ -226,6 +210,25 @@ class Preflight:
             )
         if not drifted:
             yield Finding("columns", "as on the source")
+
+    def _drifted(self, checkpoint: BinlogPosition) -> dict[TableId, tuple[str, ...]]:
+        source, target = self.source(), self.target()
+        tables = {table.source: table.target for table in self.pipeline.tables}
+        ours, theirs = source.columns(tables), target.columns(tables.values())
+        rules = ColumnRules.of(json.loads(self.pipeline.table_mappings))
+        found = {
+            name: drift(name, ours[name], theirs[there], rules)
+            for name, there in tables.items()
+            if name in ours and there in theirs
+        }
+        drifted = {name: problems for name, problems in found.items() if problems}
+        # What was altered since the checkpoint is altered on the target by this load.
+        since = source.statements_since(checkpoint) if drifted else []
+        return {
+            name: problems
+            for name, problems in drifted.items()
+            if not any(statement.may_concern(name) for statement in since)
+        }
 
     def _topic(self) -> Iterator[Finding]:
         confirmed = self.topic.confirmed_subscriptions()
