@@ -4,12 +4,14 @@ import logging
 
 import dagster as dg
 
-from dms_pipeline.deployments import Deployment, deployment
-from dms_pipeline.errors import ConfigError
-from dms_pipeline.factory import build_broken_pipeline, build_pipeline
 from dms_pipeline.loading import collector_paused
-from dms_pipeline.pipeline_config import load_pipelines
-from dms_pipeline.sensors import build_sensors
+
+with collector_paused():
+    from dms_pipeline.deployments import Deployment, deployment
+    from dms_pipeline.errors import ConfigError
+    from dms_pipeline.factory import build_broken_pipeline, build_pipeline
+    from dms_pipeline.pipeline_config import load_pipelines
+    from dms_pipeline.sensors import build_sensors
 
 logger = logging.getLogger(__name__)
 
