@@ -26,7 +26,11 @@ from dms_pipeline.binlog.events import (
     TransactionEnd,
 )
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.binlog.snapshot import bracketed_snapshot, current_position
+from dms_pipeline.binlog.snapshot import (
+    bracketed_snapshot,
+    current_position,
+    tables_without_snapshots,
+)
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId, quoted_table
 from dms_pipeline.pipeline_config import ReplicatedTable
@@ -70,7 +74,7 @@ def count_rows(
     """
     names = frozenset(table.source for table in tables)
     with source.connect() as connection:
-        floating = _without_snapshots(connection, names)
+        floating = names & tables_without_snapshots(connection, {name.schema for name in names})
         earliest, latest = bracketed_snapshot(connection)
         source_counts = {name: _count(connection, name) for name in sorted(names)}
         counted = current_position(connection) if floating else latest
@@ -154,20 +158,6 @@ def _touched_by(
     if event.in_transaction and event.statement.lower().startswith("rollback to"):
         return list(pending)
     return [table for table in tables if event.may_concern(table)]
-
-
-def _without_snapshots(
-    connection: "Connection[Any]", tables: frozenset[TableId]
-) -> frozenset[TableId]:
-    """Tables of engines without transactions, which show every row as soon as it is written."""
-    with connection.cursor() as cursor:
-        cursor.execute(
-            "SELECT table_schema, table_name FROM information_schema.tables"
-            " JOIN information_schema.engines USING (engine)"
-            " WHERE table_schema IN %s AND transactions <> 'YES'",
-            (sorted({table.schema for table in tables}),),
-        )
-        return tables & {TableId(schema, table) for schema, table in cursor.fetchall()}
 
 
 def _count(connection: "Connection[Any]", table: TableId) -> int | None:

@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Collection
 from typing import Any
 
 import pymysql
@@ -10,12 +11,18 @@ from pymysql.constants import ER
 
 from dms_pipeline.binlog.connection import describe_error
 from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import BinlogError
 
 logger = logging.getLogger(__name__)
 
 _SNAPSHOT = "START TRANSACTION WITH CONSISTENT SNAPSHOT"
 _ISOLATION = "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ"
+_WITHOUT_TRANSACTIONS = """
+    SELECT table_schema, table_name FROM information_schema.tables
+      JOIN information_schema.engines USING (engine)
+     WHERE table_schema IN %s AND transactions <> 'YES'
+"""
 _ERROR_PARSE = 1064
 _ATTEMPTS = 20
 _QUIET_S = 0.25
@@ -124,6 +131,17 @@ def covering_snapshot(connection: "Connection[Any]") -> BinlogPosition:
     _rows(connection, _SNAPSHOT)
     logger.info("the source commits all the time: the snapshot is younger than %s", position)
     return position
+
+
+def tables_without_snapshots(
+    connection: "Connection[Any]", schemas: Collection[str]
+) -> frozenset[TableId]:
+    """Tables of engines without transactions, which show every row as soon as it is written."""
+    if not schemas:
+        return frozenset()
+    with connection.cursor() as cursor:
+        cursor.execute(_WITHOUT_TRANSACTIONS, (sorted(schemas),))
+        return frozenset(TableId(schema, table) for schema, table in cursor.fetchall())
 
 
 def _mariadb_snapshot(connection: "Connection[Any]") -> BinlogPosition | None:

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from pymysql.connections import Connection
 
+from dms_pipeline.binlog.snapshot import tables_without_snapshots
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.content.canonical import ComparedColumn, SourceColumn, compared
 from dms_pipeline.content.digests import ComparedTable
@@ -23,11 +24,6 @@ _KEYS = """
     SELECT table_schema, table_name, column_name FROM information_schema.statistics
      WHERE table_schema IN %s AND index_name = 'PRIMARY'
      ORDER BY table_schema, table_name, seq_in_index
-"""
-_WITHOUT_TRANSACTIONS = """
-    SELECT table_schema, table_name FROM information_schema.tables
-      JOIN information_schema.engines USING (engine)
-     WHERE table_schema IN %s AND transactions <> 'YES'
 """
 _TARGET_COLUMNS = """
     SELECT table_schema, table_name, column_name, udt_name FROM information_schema.columns
@@ -77,7 +73,7 @@ def paired(
     keys: dict[TableId, list[str]] = {}
     for schema, name, column in _rows(here, _KEYS, schemas):
         keys.setdefault(TableId(schema, name), []).append(column)
-    floating = {TableId(*row) for row in _rows(here, _WITHOUT_TRANSACTIONS, schemas)}
+    floating = tables_without_snapshots(here, schemas)
     types: dict[TableId, dict[str, str]] = {}
     targets = sorted({table.target.schema for table in shares})
     for schema, name, column, kind in there.execute(_TARGET_COLUMNS, (targets,)).fetchall():
