@@ -11,6 +11,7 @@ from dms_pipeline.content.repair import repair_table
 from dms_pipeline.deployments import deployment
 from dms_pipeline.errors import ConfigError, PreflightError
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable, load_pipeline
+from dms_pipeline.task_settings import lob_limit
 
 _BUDGET_S = 3600.0
 
@@ -43,6 +44,7 @@ def repair(pipeline: str, table: str) -> None:
             target=here.target().database(config.target.secret),
             checkpoint=parse_checkpoint(latest.checkpoint),
             budget_s=_BUDGET_S,
+            lob_limit=lob_limit(config.task_settings),
         )
     finally:
         lease.release()

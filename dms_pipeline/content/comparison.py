@@ -123,21 +123,32 @@ def compare_tables(
         pairings = paired(
             here, there, {table: extent.share for table, extent in extents.items()}, lob_limit
         )
-        _, latest = bracketed_snapshot(here)
-        changed = ChangedKeys(
-            {
-                pairing.table.source: LoggedKey(pairing.compared.key, pairing.key_places)
-                for pairing in pairings
-                if pairing.compared is not None
-            }
-        )
-        changed.read(source, checkpoint, latest)
+        changed = open_snapshot(here, source, pairings, checkpoint)
         found = []
         for pairing in pairings:
             deadline = clock() + extents[pairing.table].budget_s
             comparer = _Comparer(here, there, deadline, clock, named)
             found.append(_compare(comparer, pairing, changed))
         return tuple(found)
+
+
+def open_snapshot(
+    here: "Connection[Any]",
+    source: MySQLSource,
+    pairings: Iterable[Pairing],
+    checkpoint: BinlogPosition,
+) -> ChangedKeys:
+    """Open a snapshot on the connection; tells which rows in it are not as at the checkpoint."""
+    _, latest = bracketed_snapshot(here)
+    changed = ChangedKeys(
+        {
+            pairing.table.source: LoggedKey(pairing.compared.key, pairing.key_places)
+            for pairing in pairings
+            if pairing.compared is not None
+        }
+    )
+    changed.read(source, checkpoint, latest)
+    return changed
 
 
 def _compare(comparer: "_Comparer", pairing: Pairing, changed: ChangedKeys) -> ContentComparison:

@@ -1,7 +1,8 @@
 """Writes the rows of a table that differ, and no others, as the source has them.
 
-Only rows that were not changed after the checkpoint are compared: what the source has of them now
-is what it had then, so the next load finds the target as it has to be.
+Only rows that were not changed after the checkpoint are compared, and only those of them are
+written that were not changed until they are read: what the source has of them is what it had at the
+checkpoint, so the next load finds the target as it has to be.
 """
 
 from collections.abc import Sequence
@@ -12,7 +13,8 @@ import psycopg
 from pymysql.connections import Connection
 
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.content.comparison import Extent, RowDifference, compare_tables
+from dms_pipeline.content.changed_keys import ChangedKeys
+from dms_pipeline.content.comparison import Extent, RowDifference, compare_tables, open_snapshot
 from dms_pipeline.content.definitions import Pairing, paired
 from dms_pipeline.content.digests import (
     key_digest,
@@ -44,6 +46,7 @@ def repair_table(
     target: PostgresTarget,
     checkpoint: BinlogPosition,
     budget_s: float,
+    lob_limit: int | None = None,
 ) -> Repair:
     """Makes the rows equal that differ, in one transaction; nobody may load the table meanwhile.
 
@@ -53,7 +56,7 @@ def repair_table(
     """
     [found] = compare_tables(
         {table: Extent(budget_s=budget_s)}, source=source, target=target, checkpoint=checkpoint,
-        named=MOST,
+        named=MOST, lob_limit=lob_limit,
     )  # fmt: skip
     if found.undecided:
         raise LoadError(f"{table.source} cannot be compared: {found.undecided}")
@@ -66,9 +69,10 @@ def repair_table(
     with source.connect() as here, target.connect() as there:
         [pairing] = paired(here, there, {table: ""}, None)
         _refuse(pairing)
-        wanted = [one for one in found.differences if not one.is_extra]
-        extra = [one for one in found.differences if one.is_extra]
-        rows = _values(here, pairing, wanted)
+        changed = open_snapshot(here, source, [pairing], checkpoint)
+        differences = _still(pairing, changed, found.differences)
+        extra = [one for one in differences if one.is_extra]
+        rows = _values(here, pairing, [one for one in differences if not one.is_extra])
         try:
             _write(there, pairing, rows, extra)
         except psycopg.Error as error:
@@ -86,6 +90,17 @@ def _refuse(pairing: Pairing) -> None:
             f"rows of {name} cannot be written whole ({'; '.join(pairing.not_compared)}); "
             "load it anew"
         )
+
+
+def _still(
+    pairing: Pairing, changed: ChangedKeys, differences: Sequence[RowDifference]
+) -> list[RowDifference]:
+    """Those rows that were not changed since they were compared."""
+    name = pairing.table.source
+    if pairing.compared is None or name in changed.undecided:
+        raise LoadError(f"{name} was changed while it was compared: {changed.undecided.get(name)}")
+    gone, key = changed.digests.get(name, set()), pairing.compared.key
+    return [one for one in differences if key_digest(one.key, key) not in gone]
 
 
 def _values(

@@ -5,6 +5,7 @@ import pytest
 
 from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.content import repair
 from dms_pipeline.content.comparison import ContentComparison, Extent, compare_tables
 from dms_pipeline.content.repair import Repair, repair_table
 from dms_pipeline.errors import LoadError
@@ -325,6 +326,21 @@ def test_a_repair_leaves_alone_what_the_next_load_brings(replica):
     assert repaired(replica) == Repair(written=1, deleted=0)
     rows = target_rows(replica.dsns[1], f"SELECT v FROM {SCHEMA}.t WHERE id IN (5, 6) ORDER BY id")
     assert rows == [("v5",), ("v6",)]
+
+
+def test_a_row_that_is_changed_between_comparing_and_writing_is_left_alone(replica, monkeypatch):
+    loaded(replica)
+    replica.on_target(f"UPDATE {SCHEMA}.t SET v = 'wrong' WHERE id IN (6, 7)")
+
+    def compared_too_early(*given, **more):
+        found = compare_tables(*given, **more)
+        replica.on_source(f"UPDATE {SCHEMA}.t SET v = 'later' WHERE id = 6")
+        return found
+
+    monkeypatch.setattr(repair, "compare_tables", compared_too_early)
+    assert repaired(replica) == Repair(written=1, deleted=0)
+    rows = target_rows(replica.dsns[1], f"SELECT v FROM {SCHEMA}.t WHERE id IN (6, 7) ORDER BY id")
+    assert rows == [("wrong",), ("v7",)]
 
 
 def test_a_table_without_a_key_is_not_repaired(replica):
