@@ -96,6 +96,8 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
         latest = self.store().latest(record.pipeline)
         if latest is None or latest.sequence != record.sequence:
             return f"{record.pipeline} has been loaded meanwhile"
+        if not record.task_arn:
+            return "the checkpoint was set by hand: only the next load brings the target to it"
         holder = self.lease(record.pipeline, record.run_id).holder(also_expired=True)
         # Where the source ended is noted when a task starts, which then changes the target.
         if holder is not None and holder.run_id != record.run_id and holder.source_end:

@@ -58,6 +58,13 @@ def test_a_changed_row_is_named_and_fails_the_check_and_the_next_load(loaded):
     loaded.succeed("check", "studentdb", TABLE)
 
 
+def test_after_a_rewind_nothing_is_compared_until_the_next_load(loaded):
+    loaded.succeed("checkpoint", "rewind", "studentdb", "1", "--reason", "try", "--force")
+    assert "inconclusive: the checkpoint was set by hand" in _failed(loaded)
+    loaded.load_incrementally()
+    loaded.succeed("check", "studentdb")
+
+
 def test_after_a_load_that_failed_halfway_nothing_is_compared(loaded):
     loaded.insert(1)
     client = loaded.client("dynamodb")
