@@ -5,20 +5,19 @@ for them. What is written goes with the data, in the same transaction.
 """
 
 from datetime import UTC, datetime
+from typing import LiteralString
 
-import psycopg
 from psycopg import sql
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.target_errors import target_error
-from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
+from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_control_table
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
 
 _EXCEPTIONS = "awsdms_apply_exceptions"
 _SUSPENDED = "awsdms_suspended_tables"
 _STATUS = "awsdms_status"
 _HISTORY = "awsdms_history"
-_COLUMNS = {
+_COLUMNS: dict[str, LiteralString] = {
     _EXCEPTIONS: (
         '"TASK_NAME" varchar(128) NOT NULL, "TABLE_OWNER" varchar(128) NOT NULL,'
         ' "TABLE_NAME" varchar(128) NOT NULL, "ERROR_TIME" timestamp NOT NULL,'
@@ -59,24 +58,10 @@ class ControlTables:
         }
 
     def create(self, target: TargetConnection) -> None:
-        try:
-            with target.transaction():
-                for name, enabled in self._enabled.items():
-                    if enabled:
-                        self._create(target, name)
-            self._exists = True
-        except psycopg.Error as error:
-            what = f"control tables (ControlTablesSettings.ControlSchema {self._schema})"
-            raise target_error(what, error, target) from error
-
-    def _create(self, target: TargetConnection, name: str) -> None:
-        table = self._table(name)
-        known = target.execute("SELECT to_regclass(%s)", (table.as_string(target),)).fetchone()
-        if known == (None,):
-            create_schema(target, self._schema)
-            # The column lists are constants of this module.
-            columns = sql.SQL(_COLUMNS[name])
-            target.execute(sql.SQL("CREATE TABLE IF NOT EXISTS {} ({})").format(table, columns))
+        for name, enabled in self._enabled.items():
+            if enabled:
+                create_control_table(target, self._schema, name, _COLUMNS[name])
+        self._exists = True
 
     def add_exception(
         self, target: TargetConnection, table: TableId, statement: str, error: str

@@ -11,21 +11,22 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
-import psycopg
 from psycopg import sql
 
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.errors import TargetError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.past_table import PastTable
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
-from dms_pipeline.local_dms.engine.target_errors import describe_target_error
-from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
+from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_control_table
 
 logger = logging.getLogger(__name__)
 
 _TABLE = "local_dms_definitions"
+_COLUMNS = (
+    "server_name varchar(128), task_name varchar(128), target_schema varchar(128),"
+    " target_table varchar(128), position varchar(512), definition text"
+)
 _STATES = "awsdms_txn_state"
 _OURS = sql.SQL("server_name = %s AND target_schema = %s AND target_table = %s")
 
@@ -46,22 +47,7 @@ class DefinitionRecords:
         self._server, self._task = server_name, task_name
 
     def create(self) -> None:
-        try:
-            with self._target.transaction():
-                if not self._exists():
-                    create_schema(self._target, self._schema)
-                    self._target.execute(
-                        sql.SQL(
-                            "CREATE TABLE IF NOT EXISTS {} (server_name varchar(128),"
-                            " task_name varchar(128), target_schema varchar(128),"
-                            " target_table varchar(128), position varchar(512), definition text)"
-                        ).format(self._table)
-                    )
-        except psycopg.Error as error:
-            raise TargetError(
-                f"control table {_TABLE} in schema {self._schema}: {describe_target_error(error)};"
-                " the account needs CREATE on that schema (ControlTablesSettings.ControlSchema)"
-            ) from error
+        create_control_table(self._target, self._schema, _TABLE, _COLUMNS)
 
     def known_at(self, position: BinlogPosition) -> dict[tuple[str, str], PastTable]:
         """By schema and name on the target, the definitions that hold at a position."""

@@ -1,14 +1,14 @@
 """Tables on the target: how they are named, created, emptied and looked up in PostgreSQL."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, LiteralString
 
 import psycopg
 from psycopg import sql
 
 from dms_pipeline.local_dms.engine.model import TargetSettings
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
-from dms_pipeline.local_dms.engine.target_errors import connection_error
+from dms_pipeline.local_dms.engine.target_errors import connection_error, target_error
 
 TargetConnection = psycopg.Connection[tuple[Any, ...]]
 
@@ -40,22 +40,67 @@ def names(columns: Iterable[PlannedColumn]) -> sql.Composed:
 
 
 def table_exists(connection: TargetConnection, plan: TablePlan) -> bool:
-    row = connection.execute(
-        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
-        " ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s"
-        " AND c.relkind IN ('r', 'p')",
-        (plan.target_schema, plan.target_table),
-    ).fetchone()
-    return row is not None
+    return _has_table(connection, plan.target_schema, plan.target_table)
 
 
 def create_schema(connection: TargetConnection, schema: str) -> None:
     """Look first: CREATE SCHEMA IF NOT EXISTS needs CREATE on the database even if it exists."""
+    if not _has_schema(connection, schema):
+        with connection.transaction():
+            _wait_for_other_creators(connection)
+            if not _has_schema(connection, schema):
+                connection.execute(sql.SQL("CREATE SCHEMA {}").format(sql.Identifier(schema)))
+
+
+def create_control_table(
+    connection: TargetConnection, schema: str, table: str, columns: LiteralString
+) -> None:
+    """A table that every task on this target uses, with its schema, unless it is there.
+
+    Raises:
+        TargetError: naming the table and the setting that its schema comes from.
+    """
+    try:
+        if not _has_table(connection, schema, table):
+            with connection.transaction():
+                _wait_for_other_creators(connection)
+                create_schema(connection, schema)
+                if not _has_table(connection, schema, table):
+                    connection.execute(
+                        sql.SQL("CREATE TABLE {} ({})").format(
+                            sql.Identifier(schema, table), sql.SQL(columns)
+                        )
+                    )
+    except psycopg.Error as error:
+        what = f"control table {table} (ControlTablesSettings.ControlSchema {schema})"
+        raise target_error(what, error, connection) from error
+
+
+def _wait_for_other_creators(connection: TargetConnection) -> None:
+    """Until the transaction ends, no other task creates what tasks share.
+
+    IF NOT EXISTS does not do: of two sessions at once, one fails with a duplicate key in the
+    catalogue. It also believes the session's cache, which does not hear of the other in time;
+    look by a query.
+    """
+    connection.execute("SELECT pg_advisory_xact_lock(hashtextextended('local_dms create', 0))")
+
+
+def _has_schema(connection: TargetConnection, schema: str) -> bool:
     known = connection.execute(
         "SELECT 1 FROM pg_catalog.pg_namespace WHERE nspname = %s", (schema,)
     ).fetchone()
-    if known is None:
-        connection.execute(sql.SQL("CREATE SCHEMA IF NOT EXISTS {}").format(sql.Identifier(schema)))
+    return known is not None
+
+
+def _has_table(connection: TargetConnection, schema: str, table: str) -> bool:
+    known = connection.execute(
+        "SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n"
+        " ON n.oid = c.relnamespace WHERE n.nspname = %s AND c.relname = %s"
+        " AND c.relkind IN ('r', 'p')",
+        (schema, table),
+    ).fetchone()
+    return known is not None
 
 
 def create_table(connection: TargetConnection, plan: TablePlan) -> None:

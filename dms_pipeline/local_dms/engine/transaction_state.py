@@ -10,10 +10,13 @@ from psycopg import sql
 
 from dms_pipeline.errors import TargetUnavailableError
 from dms_pipeline.local_dms.engine.model import TaskSpec
-from dms_pipeline.local_dms.engine.target_errors import target_error
-from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
+from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_control_table
 
 _TABLE = "awsdms_txn_state"
+_COLUMNS = (
+    '"SERVER_NAME" varchar(128), "TASK_NAME" varchar(128), "STATE_TIME" timestamp,'
+    ' "CHECKPOINT" varchar(1024), UNIQUE ("SERVER_NAME", "TASK_NAME")'
+)
 
 
 class TransactionState:
@@ -30,23 +33,7 @@ class TransactionState:
         self._lock = f"local_dms {server_name} {task_name}"
 
     def create(self, target: TargetConnection) -> None:
-        try:
-            with target.transaction():
-                known = target.execute(
-                    "SELECT to_regclass(%s)", (self._table.as_string(target),)
-                ).fetchone()
-                if known == (None,):
-                    create_schema(target, self._schema)
-                    target.execute(
-                        sql.SQL(
-                            'CREATE TABLE IF NOT EXISTS {} ("SERVER_NAME" varchar(128),'
-                            ' "TASK_NAME" varchar(128), "STATE_TIME" timestamp,'
-                            ' "CHECKPOINT" varchar(1024), UNIQUE ("SERVER_NAME", "TASK_NAME"))'
-                        ).format(self._table)
-                    )
-        except psycopg.Error as error:
-            what = f"control table {_TABLE} (ControlTablesSettings.ControlSchema {self._schema})"
-            raise target_error(what, error, target) from error
+        create_control_table(target, self._schema, _TABLE, _COLUMNS)
 
     def own(self, target: TargetConnection) -> None:
         """Wait until no other connection works for the task; holds as long as this connection."""
