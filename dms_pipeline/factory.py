@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, get_args
 
 import dagster as dg
 
@@ -15,15 +15,11 @@ from dms_pipeline.automation import (
 )
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.checks import build_checks
-from dms_pipeline.ops import MigrationTypeName
+from dms_pipeline.load_checks import build_load_checks
+from dms_pipeline.ops import LoadKind, job_name
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.translator import TableTranslator, refuse_collisions
 
-LoadKind = Literal["full", "incremental"]
-_KINDS: Mapping[LoadKind, MigrationTypeName] = {
-    "incremental": MigrationTypeName.CDC,
-    "full": MigrationTypeName.FULL_LOAD,
-}
 # A run that hangs would hold its pipeline's pool for ever; run monitoring ends it after a day.
 _MAX_RUNTIME_S = 24 * 3600
 
@@ -34,12 +30,14 @@ class PipelineDefinitions:
 
     Attributes:
         config: the pipeline.
+        load: the asset of its loads.
         tables: its assets by the names of the source tables.
         cleanup: its clean-up job, which is one of the definitions.
         definitions: all but resources and executor, which pipelines share.
     """
 
     config: PipelineConfig
+    load: dg.AssetKey
     tables: Mapping[TableId, dg.AssetKey]
     cleanup: dg.JobDefinition
     definitions: dg.Definitions
@@ -77,26 +75,23 @@ def build_pipeline(
     specs = {table: translator.target_spec(pipeline, table) for table in pipeline.tables}
     sources = [translator.source_spec(pipeline, table) for table in pipeline.tables]
     refuse_collisions(specs.values())
-    tables = build_tables(pipeline, specs)
+    load = translator.load_spec(pipeline)
+    tables = build_tables(pipeline, load, specs)
     cleanup = build_cleanup_job(pipeline)
     definitions = dg.Definitions(
         assets=[tables, *sources],
-        asset_checks=build_checks(pipeline, specs),
-        jobs=[*(_load_job(pipeline, tables, kind) for kind in _KINDS), cleanup],
+        asset_checks=[build_load_checks(pipeline, load), *build_checks(pipeline, specs)],
+        jobs=[*(_load_job(pipeline, tables, kind) for kind in get_args(LoadKind)), cleanup],
         schedules=[build_schedule(pipeline, job_name=job_name(pipeline.name, "incremental"))],
     )
     keys = {table.source: spec.key for table, spec in specs.items()}
-    return PipelineDefinitions(pipeline, keys, cleanup, definitions)
+    return PipelineDefinitions(pipeline, load.key, keys, cleanup, definitions)
 
 
 def _load_job(pipeline: PipelineConfig, tables: dg.AssetsDefinition, kind: LoadKind) -> Any:
-    # An incremental load is what the steps do if nothing is asked for. Dagster checks what a job
-    # asks for when it is loaded, which takes a tenth of the time to load many pipelines.
-    config = None if kind == "incremental" else run_config(pipeline.name, kind)
     return dg.define_asset_job(
         job_name(pipeline.name, kind),
         selection=dg.AssetSelection.assets(tables),
-        config=config,
         tags={PIPELINE_TAG: pipeline.name, "dagster/max_runtime": str(_MAX_RUNTIME_S)},
         description=f"{kind.capitalize()} load of {pipeline.name}.",
     )
@@ -117,11 +112,6 @@ def build_broken_pipeline(name: str, reason: str) -> dg.Definitions:
     return dg.Definitions(jobs=[broken_job])
 
 
-def job_name(pipeline: str, kind: LoadKind) -> str:
-    return f"{pipeline}_{kind}_load"
-
-
-def run_config(pipeline: str, kind: LoadKind, *, reload: bool = False) -> dict[str, Any]:
-    """The run configuration of a load of that kind."""
-    given = {"migration_type": _KINDS[kind].name, "reload": reload}
-    return {"ops": {pipeline: {"config": given}}}
+def run_config(pipeline: str, *, reload: bool = False) -> dict[str, Any]:
+    """The run configuration of a load."""
+    return {"ops": {pipeline: {"config": {"reload": reload}}}}

@@ -6,7 +6,7 @@ launches, is sent here.
 
 import fcntl
 import logging
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,8 +19,9 @@ from dms_pipeline.automation import PIPELINE_TAG, cleanup_job_name
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.deployments import Deployment
 from dms_pipeline.errors import DmsPipelineError
-from dms_pipeline.factory import LoadKind, build_pipeline, job_name, run_config
+from dms_pipeline.factory import build_pipeline, run_config
 from dms_pipeline.failures import step_failure
+from dms_pipeline.ops import LoadKind, job_name
 from dms_pipeline.pipeline_config import PipelineConfig, load_pipeline
 from dms_pipeline.sensors import MAIL_TAG, UNDELIVERED
 
@@ -69,7 +70,7 @@ def run_load(
         deployment,
         pipeline,
         job_name(pipeline, kind),
-        config=run_config(pipeline, kind, reload=reload),
+        config=run_config(pipeline, reload=reload),
         say=say,
     )
 
@@ -82,11 +83,11 @@ def run_cleanup(deployment: Deployment, pipeline: str, *, say: Callable[[str], N
 def run_checks(
     deployment: Deployment,
     pipeline: str,
-    tables: Collection[TableId],
+    table: TableId | None,
     *,
     say: Callable[[str], None],
 ) -> RunOutcome:
-    """Runs the asset checks of these source tables of the pipeline, without a load.
+    """Runs the asset checks of a source table of the pipeline, or all it has, without a load.
 
     Nobody is mailed: whoever asks for a check waits for its answer.
 
@@ -96,7 +97,7 @@ def run_checks(
     """
     config = load_pipeline(deployment.pipelines, pipeline)
     built = build_pipeline(config)
-    keys = [built.tables[table] for table in tables]
+    keys = [built.load, *built.tables.values()] if table is None else [built.tables[table]]
     job = dg.define_asset_job(
         f"{pipeline}_checks", selection=dg.AssetSelection.checks_for_assets(*keys)
     )

@@ -6,20 +6,21 @@ from failure needs no stored value.
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from enum import Enum
 from functools import partial
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
 from dagster import OpExecutionContext
 from pydantic import Field
 
+from dms_pipeline.aws.dms import MigrationType
 from dms_pipeline.dms_objects import DmsObjects
 from dms_pipeline.errors import DmsPipelineError, LoadError, SourceError
 from dms_pipeline.failures import failures, owner
 from dms_pipeline.load import Load
+from dms_pipeline.log_retention import missable_loads
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
-from dms_pipeline.preflight import Preflight, missable_loads
+from dms_pipeline.preflight import Preflight
 from dms_pipeline.records import CheckpointRecord, LoadRecord, RunRecord
 from dms_pipeline.report import success_mail
 from dms_pipeline.resources.load_resources import LoadResources
@@ -31,22 +32,19 @@ Pipelines = dg.ResourceParam[Mapping[str, PipelineConfig]]
 """The resource by which the shared steps find their pipeline: all of a deployment, by name."""
 
 
-class MigrationTypeName(Enum):
-    """DMS's migration types that a load can have."""
-
-    FULL_LOAD = "full-load-and-cdc"
-    CDC = "cdc"
+LoadKind = Literal["full", "incremental"]
 
 
 class LoadConfig(dg.Config):
-    """What kind of load a run is."""
+    """What a load may do."""
 
-    migration_type: MigrationTypeName = Field(
-        MigrationTypeName.CDC, description="cdc: from the checkpoint on; full-load-and-cdc: anew"
-    )
     reload: bool = Field(
         False, description="allow a full load over an existing checkpoint; it recreates the tables"
     )
+
+
+def job_name(pipeline: str, kind: LoadKind) -> str:
+    return f"{pipeline}_{kind}_load"
 
 
 @dg.op(out=_DONE)
@@ -60,7 +58,7 @@ def preflight(
     try:
         Preflight(
             pipeline=load.pipeline,
-            migration_type=config.migration_type.value,
+            migration_type=_migration_type(context, load.pipeline),
             reload=config.reload,
             checkpoint=load.checkpoints.latest(load.pipeline.name),
             lease=load.lease,
@@ -91,11 +89,10 @@ def test_connections(context: OpExecutionContext, on: LoadResources, pipelines: 
 
 @dg.op(ins=_START, out=_DONE)
 @failures()
-def create_task(
-    context: OpExecutionContext, config: LoadConfig, on: LoadResources, pipelines: Pipelines
-) -> None:
+def create_task(context: OpExecutionContext, on: LoadResources, pipelines: Pipelines) -> None:
     """Create the replication task, which begins at the checkpoint unless it loads anew."""
-    _load(context, on, pipelines).create_task(config.migration_type.value)
+    load = _load(context, on, pipelines)
+    load.create_task(_migration_type(context, load.pipeline))
 
 
 @dg.op(ins=_START, out=_DONE)
@@ -162,19 +159,25 @@ STEPS = (
 """The steps of a load that all pipelines share, in the order in which they run."""
 
 
+LOAD = "load"
+"""The output of the last step for the load as a whole; those of tables have longer names."""
+
+
 def build_publish_tables(
     pipeline: PipelineConfig,
+    load_spec: dg.AssetSpec,
     specs: Mapping[str, tuple[ReplicatedTable, dg.AssetSpec]],
     *,
     pool: str,
 ) -> dg.OpDefinition:
-    """The last step, which has an output for each of the pipeline's tables.
+    """The last step, which has an output for the load and for each of the pipeline's tables.
 
     It yields a materialization of every table, in every run: an asset check whose table was left
     out would be skipped without a word.
 
     Args:
         pipeline: whose step it is.
+        load_spec: the asset of its loads.
         specs: the tables and their assets by the names of the outputs.
         pool: the pipeline's.
     """
@@ -182,20 +185,22 @@ def build_publish_tables(
     @dg.op(
         name=f"{pipeline.name}__publish_tables",
         ins=_START,
-        out=dict.fromkeys(specs, _DONE),
+        out=dict.fromkeys((LOAD, *specs), _DONE),
         pool=pool,
     )
     def publish_tables(
         context: OpExecutionContext, on: LoadResources
     ) -> Iterator[dg.MaterializeResult[Any]]:
-        """Show each table as loaded, with its counts."""
+        """Show the load with its costs, and each table as loaded with its counts."""
         with failures():
             record, loads, run = _recorded(context, on, pipeline)
-            load_of = {load.counts.table: load for load in loads}
             headroom = _headroom(context, on, pipeline)
+            about = {**_costs(run), **_progress(record), **headroom}
+            yield dg.MaterializeResult(asset_key=load_spec.key, metadata=about)
+            load_of = {load.counts.table: load for load in loads}
             for table, spec in specs.values():
-                metadata = _metadata(load_of[table.source], record, run)
-                yield dg.MaterializeResult(asset_key=spec.key, metadata={**headroom, **metadata})
+                metadata = _counts(load_of[table.source], record)
+                yield dg.MaterializeResult(asset_key=spec.key, metadata=metadata)
 
     return publish_tables
 
@@ -203,6 +208,16 @@ def build_publish_tables(
 def _pipeline(context: OpExecutionContext, pipelines: Pipelines) -> PipelineConfig:
     """The pipeline in whose graph the step is; "Materialize" sets no tag that would name it."""
     return pipelines[context.op_handle.path[0]]
+
+
+def _migration_type(context: OpExecutionContext, pipeline: PipelineConfig) -> MigrationType:
+    """Told by the job: "Materialize" and all other jobs load incrementally.
+
+    Configuration of each job would be checked whenever Dagster loads the definitions, which takes a
+    tenth of the time.
+    """
+    is_full = context.job_name == job_name(pipeline.name, "full")
+    return "full-load-and-cdc" if is_full else "cdc"
 
 
 def _load(context: OpExecutionContext, on: LoadResources, pipelines: Pipelines) -> Load:
@@ -249,36 +264,45 @@ def _headroom(
         # The load is recorded; the checks say what is wrong with the source.
         context.log.warning(f"how many loads may be missed is not known: {error}")
         return {}
-    missable = missable_loads(server, pipeline.schedule, datetime.now(UTC))
+    missable = missable_loads(server.retention_s, pipeline.schedule, datetime.now(UTC))
     return {} if missable is None else {"dms/loads_that_may_be_missed": missable}
 
 
-def _metadata(load: LoadRecord, record: CheckpointRecord, run: RunRecord | None) -> dict[str, Any]:
+def _costs(run: RunRecord | None) -> dict[str, Any]:
     """Numbers as numbers: the UI plots them over the runs."""
-    counts = load.counts
-    costs: dict[str, Any] = {}
-    if run is not None:
-        costs = {
-            "dms/instance_class": run.instance_class,
-            "dms/billed_seconds": round(run.billed_s, 1),
-            "dms/task_active_seconds": round(run.active_s, 1),
-            "dms/idle_share": round(run.idle_share, 3),
-        }
-        if run.cost_usd is not None and run.always_on_usd_per_day is not None:
-            costs["dms/cost_usd"] = round(run.cost_usd, 4)
-            costs["dms/always_on_usd_per_day"] = round(run.always_on_usd_per_day, 2)
+    if run is None:
+        return {}
+    costs: dict[str, Any] = {
+        "dms/instance_class": run.instance_class,
+        "dms/billed_seconds": round(run.billed_s, 1),
+        "dms/task_active_seconds": round(run.active_s, 1),
+        "dms/idle_share": round(run.idle_share, 3),
+    }
+    if run.cost_usd is not None and run.always_on_usd_per_day is not None:
+        costs["dms/cost_usd"] = round(run.cost_usd, 4)
+        costs["dms/always_on_usd_per_day"] = round(run.always_on_usd_per_day, 2)
+    return costs
+
+
+def _progress(record: CheckpointRecord) -> dict[str, Any]:
     behind = {"dms/behind": record.behind} if record.behind else {}
     return {
-        **costs,
         **behind,
         "dms/behind_bytes": record.behind_bytes,
+        "dms/load_seconds": round((record.stopped_at - record.started_at).total_seconds(), 1),
+        "dms/checkpoint": record.checkpoint,
+        "dms/checkpoint_sequence": record.sequence,
+        "dms/stop_reason": record.stop_reason,
+    }
+
+
+def _counts(load: LoadRecord, record: CheckpointRecord) -> dict[str, Any]:
+    counts = load.counts
+    return {
         "dms/inserts": counts.inserts,
         "dms/updates": counts.updates,
         "dms/deletes": counts.deletes,
         "dms/ddls": counts.ddls,
         "dms/full_load_rows": counts.full_load_rows,
-        "dms/load_seconds": round((record.stopped_at - record.started_at).total_seconds(), 1),
         "dms/checkpoint": record.checkpoint,
-        "dms/checkpoint_sequence": record.sequence,
-        "dms/stop_reason": record.stop_reason,
     }

@@ -4,14 +4,9 @@ Every condition is looked at, so that one message names all that is missing; eac
 was looked at, what was found, what is needed and what to do.
 """
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
-from zoneinfo import ZoneInfo
-
-from croniter import croniter
 
 from dms_pipeline.aws.dms import MigrationType
 from dms_pipeline.aws.sns import Topic
@@ -25,16 +20,14 @@ from dms_pipeline.errors import (
     PreflightError,
     SourceError,
 )
+from dms_pipeline.log_retention import LOADS_KEPT, longest_pause
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable, ScheduleSection
 from dms_pipeline.records import CheckpointRecord
 from dms_pipeline.resources.leases import Lease
 from dms_pipeline.resources.source import MySQLSource, SourceServer
 from dms_pipeline.resources.target import PostgresTarget
-from dms_pipeline.schema_drift import drift
-from dms_pipeline.table_selection import ColumnRules, TableSelection
+from dms_pipeline.table_agreement import drifted_columns, unlisted_tables
 
-# A load that fails needs the binary log of the one before; three more leave time to mend it.
-_LOADS_KEPT = 4
 _NEEDED_VARIABLES = {"log_bin": "ON", "binlog_format": "ROW", "binlog_row_image": "FULL"}
 _KEY = "primary key"
 _SHOWN_TABLES = 5
@@ -150,9 +143,7 @@ class Preflight:
 
     def _tables(self, source: MySQLSource) -> Iterator[Finding]:
         names = tuple(table.source for table in self.pipeline.tables)
-        selection = TableSelection.of(json.loads(self.pipeline.table_mappings))
-        selected = [name for name in source.tables() if selection.selects(name)]
-        yield _unlisted([name for name in selected if name not in names])
+        yield _unlisted(unlisted_tables(self.pipeline, source))
         keyed = source.primary_keys(names)
         unlogged = source.unlogged_rules(name for name in names if name in keyed)
         for table in self.pipeline.tables:
@@ -194,7 +185,12 @@ class Preflight:
         if self.migration_type != "cdc" or self.checkpoint is None:
             return
         try:
-            drifted = self._drifted(parse_checkpoint(self.checkpoint.checkpoint))
+            drifted = drifted_columns(
+                self.pipeline,
+                self.source(),
+                self.target(),
+                checkpoint=parse_checkpoint(self.checkpoint.checkpoint),
+            )
         except DmsPipelineError as error:
             # What keeps a load from being done is found by others, and said by them.
             yield Finding("columns", f"not known: {error}")
@@ -210,25 +206,6 @@ class Preflight:
             )
         if not drifted:
             yield Finding("columns", "as on the source")
-
-    def _drifted(self, checkpoint: BinlogPosition) -> dict[TableId, tuple[str, ...]]:
-        source, target = self.source(), self.target()
-        tables = {table.source: table.target for table in self.pipeline.tables}
-        ours, theirs = source.columns(tables), target.columns(tables.values())
-        rules = ColumnRules.of(json.loads(self.pipeline.table_mappings))
-        found = {
-            name: drift(name, ours[name], theirs[there], rules)
-            for name, there in tables.items()
-            if name in ours and there in theirs
-        }
-        drifted = {name: problems for name, problems in found.items() if problems}
-        # What was altered since the checkpoint is altered on the target by this load.
-        since = source.statements_since(checkpoint) if drifted else []
-        return {
-            name: problems
-            for name, problems in drifted.items()
-            if not any(statement.may_concern(name) for statement in since)
-        }
 
     def _topic(self) -> Iterator[Finding]:
         confirmed = self.topic.confirmed_subscriptions()
@@ -249,8 +226,8 @@ def _retention(server: SourceServer, schedule: ScheduleSection) -> Finding:
     if server.retention_s is None:
         return Finding("binary logs kept", "for ever")
     kept = timedelta(seconds=server.retention_s)
-    between = _longest_pause(schedule, datetime.now(UTC))
-    needed = _LOADS_KEPT * between
+    between = longest_pause(schedule, datetime.now(UTC))
+    needed = LOADS_KEPT * between
     warning = (
         f"the source keeps binary logs for {kept}, and up to {between} pass between two loads: "
         f"keep them for {needed}, or a load that fails twice may cost a full load"
@@ -258,24 +235,6 @@ def _retention(server: SourceServer, schedule: ScheduleSection) -> Finding:
     return Finding(
         "binary logs kept", str(kept), str(needed), warning=warning if kept < needed else ""
     )
-
-
-def missable_loads(server: SourceServer, schedule: ScheduleSection, now: datetime) -> int | None:
-    """Loads in a row that may be missed before the source deletes what the next one needs.
-
-    None if it is not known to delete binary logs.
-    """
-    if server.retention_s is None:
-        return None
-    pause_s = _longest_pause(schedule, now).total_seconds()
-    return max(0, int(server.retention_s // pause_s) - 1)
-
-
-def _longest_pause(schedule: ScheduleSection, moment: datetime) -> timedelta:
-    """The longest time between two of the schedule's next hundred runs."""
-    runs = croniter(schedule.cron, moment.astimezone(ZoneInfo(schedule.timezone)))
-    moments = [runs.get_next(float) for _ in range(100)]
-    return timedelta(seconds=max(later - earlier for earlier, later in pairwise(moments)))
 
 
 def _log_is_sent(source: MySQLSource, end: BinlogPosition) -> Finding:

@@ -16,6 +16,15 @@ _UNSAFE = re.compile(r"[^A-Za-z0-9_-]")
 class TableTranslator:
     """Keys and specs of a pipeline's tables; the true names stand in ``dagster/table_name``."""
 
+    def load_spec(self, pipeline: PipelineConfig) -> dg.AssetSpec:
+        """The pipeline's loads as a whole: their checkpoint, lag and cost."""
+        return dg.AssetSpec(
+            dg.AssetKey(["dms", pipeline.name]),
+            group_name=pipeline.name,
+            kinds={"aws"},
+            description=f"The loads of {pipeline.name} through AWS DMS: checkpoint, lag, cost.",
+        )
+
     def source_spec(self, pipeline: PipelineConfig, table: ReplicatedTable) -> dg.AssetSpec:
         """The MySQL table, which this project only reads."""
         return dg.AssetSpec(

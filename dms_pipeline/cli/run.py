@@ -31,18 +31,18 @@ def run(pipeline: str, kind: str, reload: bool) -> None:
     say(f"{pipeline} is loaded (run {outcome.run_id})")
 
 
-@click.command(short_help="Compare the tables of PIPELINE on both sides.")
+@click.command(short_help="Check the last load of PIPELINE and its tables.")
 @click.argument("pipeline")
 @click.argument("table", required=False)
 def check(pipeline: str, table: str | None) -> None:
-    """Compare the tables of PIPELINE, or only TABLE, on both sides as its last load left them.
+    """Check the last load of PIPELINE and compare its tables, or only TABLE, on both sides.
 
     TABLE is a source table, as database.table. What is checked is recorded in the Dagster UI too.
     Exit status 0 only if all checks passed.
     """
     here = deployment()
-    tables = _selected(load_pipeline(here.pipelines, pipeline), table)
-    outcome = run_checks(here, pipeline, tables, say=say)
+    wanted = table and _table(load_pipeline(here.pipelines, pipeline), table)
+    outcome = run_checks(here, pipeline, wanted or None, say=say)
     if not outcome.checks:
         raise LoadError(f"the run {outcome.run_id} checked nothing: {outcome.failure}")
     for each in sorted(outcome.checks, key=lambda one: (one.asset, one.name)):
@@ -52,12 +52,12 @@ def check(pipeline: str, table: str | None) -> None:
         raise LoadError(f"{len(wrong)} of {len(outcome.checks)} checks did not pass, see above")
 
 
-def _selected(pipeline: PipelineConfig, name: str | None) -> list[TableId]:
-    tables = [table.source for table in pipeline.tables if name in (None, str(table.source))]
-    if not tables:
-        known = ", ".join(str(table.source) for table in pipeline.tables)
-        raise ConfigError(f"{pipeline.name} has no table {name!r}; it has: {known}")
-    return tables
+def _table(pipeline: PipelineConfig, name: str) -> TableId:
+    for table in pipeline.tables:
+        if str(table.source) == name:
+            return table.source
+    known = ", ".join(str(table.source) for table in pipeline.tables)
+    raise ConfigError(f"{pipeline.name} has no table {name!r}; it has: {known}")
 
 
 def _told(outcome: CheckOutcome) -> str:

@@ -1,9 +1,10 @@
 """The target resource: what PostgreSQL itself says, asked directly and not through DMS."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, LiteralString
 
 import dagster as dg
 import psycopg
@@ -28,6 +29,23 @@ _PRIVILEGES = """
        AND has_table_privilege(c.oid, 'DELETE'), pg_has_role(c.relowner, 'USAGE')
       FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
      WHERE n.nspname = %s AND c.relname = %s AND c.relkind IN ('r', 'p')
+"""
+# https://docs.aws.amazon.com/dms/latest/userguide/CHAP_Tasks.CustomizingTasks.TaskSettings.ControlTable.html
+_APPLY_EXCEPTIONS: LiteralString = """
+    SELECT * FROM (SELECT "TASK_NAME" AS task, "ERROR_TIME" AS moment, "TABLE_OWNER" AS owner,
+                          "TABLE_NAME" AS name, "ERROR", "STATEMENT"
+                     FROM {schema}.awsdms_apply_exceptions) AS told
+"""
+_SUSPENDED_TABLES: LiteralString = """
+    SELECT * FROM (SELECT task_name AS task, suspend_timestamp AS moment, table_owner AS owner,
+                          table_name AS name, suspend_reason, ''
+                     FROM {schema}.awsdms_suspended_tables) AS told
+"""
+_OF_TASK: LiteralString = "WHERE task = %(task)s ORDER BY moment"
+_SINCE: LiteralString = """
+    WHERE moment >= %(since)s
+      AND (owner, name) IN (SELECT * FROM unnest(%(owners)s::text[], %(names)s::text[]))
+    ORDER BY moment
 """
 
 
@@ -103,20 +121,36 @@ class PostgresTarget:
 
     def apply_exceptions(self, task_name: str, *, schema: str) -> tuple[ApplyException, ...]:
         """Changes that the task could not apply, from DMS's control table; the oldest first."""
+        return self._told(_APPLY_EXCEPTIONS, _OF_TASK, schema, {"task": task_name})
+
+    def exceptions_since(
+        self, since: datetime, tables: Collection[TableId], *, schema: str
+    ) -> tuple[ApplyException, ...]:
+        """Changes of these tables that any task could not apply since; the oldest first."""
+        return self._told(_APPLY_EXCEPTIONS, _SINCE, schema, _later(since, tables))
+
+    def suspensions_since(
+        self, since: datetime, tables: Collection[TableId], *, schema: str
+    ) -> tuple[ApplyException, ...]:
+        """These tables as far as any task suspended them since.
+
+        Only with the setting ``SuspendedTablesTableEnabled`` does DMS tell of them there.
+        """
+        return self._told(_SUSPENDED_TABLES, _SINCE, schema, _later(since, tables))
+
+    def _told(
+        self, table: LiteralString, rows: LiteralString, schema: str, values: dict[str, Any]
+    ) -> tuple[ApplyException, ...]:
+        """What a control table tells; nothing if there is no such table."""
+        query = sql.SQL(table + rows).format(schema=sql.Identifier(schema))
         with self.connect() as connection:
             try:
-                rows = connection.execute(
-                    sql.SQL(
-                        'SELECT "TABLE_OWNER", "TABLE_NAME", "ERROR", "STATEMENT"'
-                        ' FROM {} WHERE "TASK_NAME" = %s ORDER BY "ERROR_TIME"'
-                    ).format(sql.Identifier(schema, "awsdms_apply_exceptions")),
-                    (task_name,),
-                ).fetchall()
+                found = connection.execute(query, values).fetchall()
             except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
                 return ()
         return tuple(
-            ApplyException(TableId(owner, table), error or "", statement or "")
-            for owner, table, error, statement in rows
+            ApplyException(TableId(owner, name), error or "", statement or "")
+            for _, _, owner, name, error, statement in found
         )
 
     def columns(self, tables: Iterable[TableId]) -> dict[TableId, tuple[ColumnSize, ...]]:
@@ -156,6 +190,15 @@ class TargetResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def database(self, secret_id: str) -> PostgresTarget:
         secrets = DatabaseSecrets(self.aws.client("secretsmanager"))
         return PostgresTarget(secrets.read(secret_id))
+
+
+def _later(since: datetime, tables: Collection[TableId]) -> dict[str, Any]:
+    """DMS writes UTC into a timestamp without time zone."""
+    return {
+        "since": since.astimezone(UTC).replace(tzinfo=None),
+        "owners": [table.schema for table in tables],
+        "names": [table.table for table in tables],
+    }
 
 
 def _text(error: psycopg.Error) -> str:

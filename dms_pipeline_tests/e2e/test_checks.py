@@ -87,3 +87,36 @@ def test_a_check_that_cannot_decide_does_not_pass(loaded):
 
 def test_an_unknown_table_is_answered_with_those_there_are(loaded):
     assert f"studentdb has no table 'x.y'; it has: {TABLE}" in _failed(loaded, "x.y")
+
+
+def test_what_control_tables_tell_since_the_load_is_told(loaded):
+    loaded.execute_on_target(
+        "INSERT INTO public.awsdms_apply_exceptions"
+        " VALUES ('t', 'studentdb', 'student_details', now(), 'INSERT', 'value too long')"
+    )
+    loaded.execute_on_target(
+        "CREATE TABLE public.awsdms_suspended_tables (server_name text, task_name text,"
+        " table_owner text, table_name text, suspend_reason text, suspend_timestamp timestamp)"
+    )
+    loaded.execute_on_target(
+        "INSERT INTO public.awsdms_suspended_tables"
+        " VALUES ('s', 't', 'studentdb', 'student_details', 'Table error', now())"
+    )
+    loaded.execute_on_target("GRANT SELECT ON public.awsdms_suspended_tables TO PUBLIC")
+    words = "no_table_errors: 1 tables suspended, 1 changes not applied; "
+    assert f"{words}{TABLE} was suspended: Table error" in _failed(loaded)
+    loaded.load_incrementally()
+    assert "no table suspended, every change applied" in loaded.succeed("check", "studentdb")
+
+
+def test_column_that_only_the_target_has_is_drift(loaded):
+    loaded.execute_on_target(f"ALTER TABLE {TABLE} ADD COLUMN extra integer")
+    assert f"no_schema_drift: 1 found; {TABLE}.extra: only the target has it" in _failed(loaded)
+    loaded.execute_on_target(f"ALTER TABLE {TABLE} DROP COLUMN extra")
+    loaded.succeed("check", "studentdb")
+
+
+def test_one_table_is_checked_without_the_load(loaded):
+    said = loaded.succeed("check", "studentdb", TABLE)
+    assert "row_count" in said
+    assert "checkpoint_advanced" not in said

@@ -18,6 +18,7 @@ from dms_pipeline_tests.e2e.local_run import (
 
 _MYSQL = ["mysql", "studentdb", "student_details"]
 _POSTGRES = ["postgres", "studentdb", "student_details"]
+_LOADS = ["dms", "studentdb"]
 
 _ASSETS = "{assetNodes {assetKey {path} dependencyKeys {path}}}"
 _MATERIALIZATIONS = """query ($key: AssetKeyInput!) {assetOrError(assetKey: $key) {... on Asset {
@@ -36,9 +37,9 @@ _SCHEDULED = """{runsOrError(filter: {
   ... on Runs {results {runId status}}}}"""
 
 
-def _numbers(ui: Ui, run_id: str) -> dict[str, float]:
-    """What the UI can plot of the run's materialization of the table."""
-    asset = ui.ask(_MATERIALIZATIONS, key={"path": _POSTGRES})
+def _numbers(ui: Ui, run_id: str, asset_key: list[str]) -> dict[str, float]:
+    """What the UI can plot of the run's materialization of an asset."""
+    asset = ui.ask(_MATERIALIZATIONS, key={"path": asset_key})
     (made,) = (row for row in asset["assetMaterializations"] if row["runId"] == run_id)
     return {
         entry["label"]: entry.get("intValue", entry.get("floatValue"))
@@ -87,7 +88,7 @@ def _the_graph_shows_both_sides(ui: Ui) -> None:
         tuple(node["assetKey"]["path"]): [key["path"] for key in node["dependencyKeys"]]
         for node in ui.ask(_ASSETS)
     }
-    assert graph == {tuple(_MYSQL): [], tuple(_POSTGRES): [_MYSQL]}
+    assert graph == {tuple(_MYSQL): [], tuple(_POSTGRES): [_MYSQL], tuple(_LOADS): []}
 
 
 def _loads_are_launched_and_plotted(run: LocalRun, ui: Ui) -> None:
@@ -96,16 +97,18 @@ def _loads_are_launched_and_plotted(run: LocalRun, ui: Ui) -> None:
         students.insert(source, students.first_students())
     full = ui.launch("studentdb_full_load")
     ui.succeeds(full)
-    assert _numbers(ui, full)["dms/full_load_rows"] == 7
+    assert _numbers(ui, full, _POSTGRES)["dms/full_load_rows"] == 7
     run.insert(2)
     run.execute("UPDATE studentdb.student_details SET name = 'Z' WHERE student_id = 3")
     run.execute("DELETE FROM studentdb.student_details WHERE student_id = 5")
     incremental = ui.launch("studentdb_incremental_load")
     ui.succeeds(incremental)
-    numbers = _numbers(ui, incremental)
+    numbers = _numbers(ui, incremental, _POSTGRES)
     changes = {name: numbers[f"dms/{name}"] for name in ("inserts", "updates", "deletes")}
     assert changes == {"inserts": 2, "updates": 1, "deletes": 1}
+    numbers = _numbers(ui, incremental, _LOADS)
     assert numbers["dms/checkpoint_sequence"] == 2
+    assert numbers["dms/behind_bytes"] == 0
     assert numbers["dms/load_seconds"] > 0
     assert run.source_rows() == run.target_rows()
     check = _check(ui)

@@ -18,6 +18,14 @@ from dms_pipeline.failures import step_failure
 from dms_pipeline.pipeline_config import load_pipelines
 from dms_pipeline_tests.a_pipeline import PIPELINES
 
+LOAD_CHECKS = {
+    "captured_is_applied",
+    "no_table_errors",
+    "checkpoint_advanced",
+    "binary_log_kept",
+    "no_schema_drift",
+}
+
 
 @pytest.fixture(autouse=True)
 def instance() -> Iterator[None]:
@@ -65,8 +73,12 @@ def test_pipeline_has_its_jobs_schedule_sensor_and_check():
         "janitor",
         "broken_pipelines",
     }
-    [check] = repository.asset_graph.asset_check_keys
-    assert check.name == "row_count"
+    checks = repository.asset_graph.asset_check_keys
+    students = dg.AssetKey(["postgres", "studentdb", "student_details"])
+    assert [key.name for key in checks if key.asset_key == students] == ["row_count"]
+    loads = dg.AssetKey(["dms", "studentdb"])
+    assert {key.name for key in checks if key.asset_key == loads} == LOAD_CHECKS
+    assert {key.asset_key for key in checks} == {students, loads}
 
 
 def test_target_tables_lie_downstream_of_source_tables():
@@ -86,7 +98,7 @@ def test_pipeline_of_several_tables_loads(tmp_path):
     tables = "\n".join(f"  - {{schema: shop, table: t{number}}}" for number in range(3))
     loaded = definitions(two_pipelines(tmp_path, tables))
     dg.Definitions.validate_loadable(loaded)
-    assert len(loaded.resolve_asset_graph().materializable_asset_keys) == 1 + 3
+    assert len(loaded.resolve_asset_graph().materializable_asset_keys) == (1 + 1) + (1 + 3)
 
 
 def test_tables_that_dagster_could_not_tell_apart_are_refused(tmp_path):
@@ -109,9 +121,9 @@ def test_table_names_that_dagster_does_not_know_are_slugged(tmp_path, name):
 def test_asset_jobs_hold_the_tables_and_checks_of_their_own_pipeline(tmp_path):
     repository = definitions(two_pipelines(tmp_path)).get_repository_def()
     job = repository.get_job("shop_incremental_load")
-    orders = dg.AssetKey(["postgres", "shop", "orders"])
-    assert job.asset_layer.executable_asset_keys == {orders}
-    assert {key.asset_key for key in job.asset_layer.asset_graph.asset_check_keys} == {orders}
+    shops = {dg.AssetKey(["postgres", "shop", "orders"]), dg.AssetKey(["dms", "shop"])}
+    assert job.asset_layer.executable_asset_keys == shops
+    assert {key.asset_key for key in job.asset_layer.asset_graph.asset_check_keys} == shops
 
 
 def test_rows_are_compared_of_the_tables_that_ask_for_it(tmp_path):
@@ -147,8 +159,8 @@ def test_steps_that_pipelines_share_run_in_the_pool_of_their_own_pipeline(tmp_pa
         concurrency = instance.create_run_for_job(job).run_op_concurrency
     assert concurrency is not None
     assert concurrency.all_pools == {"dms_shop"}
-    [table] = job.asset_layer.executable_asset_keys
-    assert job.asset_layer.asset_graph.get(table).pools == {"dms_shop"}
+    for asset in job.asset_layer.executable_asset_keys:
+        assert job.asset_layer.asset_graph.get(asset).pools == {"dms_shop"}
 
 
 def test_schedule_asks_for_one_run_a_tick():

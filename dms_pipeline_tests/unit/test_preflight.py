@@ -11,8 +11,9 @@ from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import AwsError, PreflightError, SourceError
+from dms_pipeline.log_retention import missable_loads
 from dms_pipeline.pipeline_config import ScheduleSection
-from dms_pipeline.preflight import Preflight, missable_loads
+from dms_pipeline.preflight import Preflight
 from dms_pipeline.schema_drift import ColumnSize
 from dms_pipeline_tests.a_pipeline import (
     LOGIN,
@@ -221,8 +222,8 @@ def test_tables_that_the_mapping_selects_and_nobody_listed_are_warned_of(world):
 def test_how_many_loads_may_be_missed_is_told_by_the_longest_pause(cron, kept_hours, loads):
     server = replace(READY, retention_s=kept_hours * 3600.0)
     schedule = ScheduleSection.model_validate({"cron": cron})
-    assert missable_loads(server, schedule, datetime(2026, 1, 1, tzinfo=UTC)) == loads
-    assert missable_loads(READY, schedule, datetime(2026, 1, 1, tzinfo=UTC)) is None
+    assert missable_loads(server.retention_s, schedule, datetime(2026, 1, 1, tzinfo=UTC)) == loads
+    assert missable_loads(READY.retention_s, schedule, datetime(2026, 1, 1, tzinfo=UTC)) is None
 
 
 def test_columns_that_drifted_apart_are_warned_of_unless_this_load_brings_them(world):
