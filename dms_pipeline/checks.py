@@ -1,12 +1,14 @@
 """The asset checks of a pipeline: they run after each load in its run, and alone from the UI."""
 
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import dagster as dg
 
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
-from dms_pipeline.content.comparison import ContentComparison, Extent, compare_tables
+from dms_pipeline.content.comparison import ContentComparison, compare_tables
+from dms_pipeline.content.definitions import Extent
 from dms_pipeline.errors import BinlogError, PreflightError
 from dms_pipeline.failures import failures
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
@@ -15,6 +17,7 @@ from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.source import SourceResource
 from dms_pipeline.resources.target import TargetResource
 from dms_pipeline.row_count import RowCount, count_rows
+from dms_pipeline.table_selection import ColumnRules
 from dms_pipeline.task_settings import lob_limit
 
 ROW_COUNT = "row_count"
@@ -33,6 +36,7 @@ def build_checks(pipeline: PipelineConfig, specs: Specs) -> list[dg.AssetChecksD
 
 def _row_count_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefinition:
     """One check a table in one step: the tables share a snapshot and a pass over the binary log."""
+    rules = ColumnRules.of(json.loads(pipeline.table_mappings))
 
     @dg.multi_asset_check(
         name=f"{pipeline.name}_row_counts",
@@ -50,13 +54,20 @@ def _row_count_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDe
         def count(
             tables: Keys, _: CheckpointRecord, position: BinlogPosition
         ) -> list[dg.AssetCheckResult]:
-            counts = count_rows(
-                tables,
-                source=source.database(pipeline.source.secret),
-                target=target.database(pipeline.target.secret),
-                checkpoint=position,
+            here = source.database(pipeline.source.secret)
+            there = target.database(pipeline.target.secret)
+            whole = [table for table in tables if not table.is_filtered]
+            filtered = {table: _keys_of(table) for table in tables if table.is_filtered}
+            counts = count_rows(whole, source=here, target=there, checkpoint=position)
+            # Whether a row that was inserted or deleted since passes a filter, the log does not
+            # say: such keys are left out on both sides.
+            keys = compare_tables(
+                filtered, source=here, target=there, checkpoint=position, rules=rules
             )
-            return [_counted(tables[each.table], each) for each in counts]
+            return [
+                *(_counted(tables[each.table], each) for each in counts),
+                *(_compared(ROW_COUNT, tables[each.table], each) for each in keys),
+            ]
 
         yield from _as_of_checkpoint(
             ROW_COUNT, pipeline, _selected(context, specs), checkpoints, count
@@ -66,7 +77,8 @@ def _row_count_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDe
 
 
 def _content_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefinition:
-    """One check a table in one step, which shares a snapshot, the log and the time."""
+    """One check a table in one step, which shares a snapshot and the log."""
+    rules = ColumnRules.of(json.loads(pipeline.table_mappings))
 
     @dg.multi_asset_check(
         name=f"{pipeline.name}_contents",
@@ -89,9 +101,10 @@ def _content_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefi
                 source=source.database(pipeline.source.secret),
                 target=target.database(pipeline.target.secret),
                 checkpoint=position,
+                rules=rules,
                 lob_limit=lob_limit(pipeline.task_settings),
             )
-            return [_compared(tables[each.table], each) for each in comparisons]
+            return [_compared(CONTENT, tables[each.table], each) for each in comparisons]
 
         yield from _as_of_checkpoint(
             CONTENT, pipeline, _selected(context, specs), checkpoints, compare
@@ -108,10 +121,6 @@ def _as_of_checkpoint(
     results: Callable[[Keys, CheckpointRecord, BinlogPosition], list[dg.AssetCheckResult]],
 ) -> Iterator[dg.AssetCheckResult]:
     """The results of a check that needs the target to be as it was at the checkpoint."""
-    filtered = {table: key for table, key in tables.items() if table.is_filtered}
-    rest = {table: key for table, key in tables.items() if not table.is_filtered}
-    for key in filtered.values():
-        yield _inconclusive(check, key, "the table mapping filters its rows")
     with failures():
         record = checkpoints.store().latest(pipeline.name)
         if record is None:
@@ -127,12 +136,12 @@ def _as_of_checkpoint(
             # DMS does not document the text.
             reason = f"the checkpoint cannot be read: {error}"
         else:
-            if rest and not reason:
-                found = results(rest, record, position)
+            if not reason:
+                found = results(tables, record, position)
                 # A load that has begun meanwhile changes the target.
                 reason = checkpoints.why_not_at(record)
     if reason:
-        found = [_inconclusive(check, key, reason) for key in rest.values()]
+        found = [_inconclusive(check, key, reason) for key in tables.values()]
     yield from found
 
 
@@ -154,6 +163,10 @@ def _extent(table: ReplicatedTable, record: CheckpointRecord) -> Extent:
     """What is compared of a table: after sixteen loads a sample has been everywhere."""
     share = "" if table.checks.content == "full" else f"{record.sequence % 16:x}"
     return Extent(share, table.checks.content_budget_s)
+
+
+def _keys_of(table: ReplicatedTable) -> Extent:
+    return Extent(budget_s=table.checks.content_budget_s, keys_only=True)
 
 
 def _counted(key: dg.AssetKey, count: RowCount) -> dg.AssetCheckResult:
@@ -181,12 +194,12 @@ def _counted(key: dg.AssetKey, count: RowCount) -> dg.AssetCheckResult:
     )
 
 
-def _compared(key: dg.AssetKey, found: ContentComparison) -> dg.AssetCheckResult:
+def _compared(check: str, key: dg.AssetKey, found: ContentComparison) -> dg.AssetCheckResult:
     if found.undecided:
-        return _inconclusive(CONTENT, key, found.undecided)
+        return _inconclusive(check, key, found.undecided)
     return dg.AssetCheckResult(
         asset_key=key,
-        check_name=CONTENT,
+        check_name=check,
         passed=not found.different,
         severity=_severity(found.table),
         description=(

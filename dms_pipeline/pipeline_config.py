@@ -27,6 +27,7 @@ from pydantic import (
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
+from dms_pipeline.row_filter import ColumnFilter
 from dms_pipeline.table_selection import TableSelection
 
 PIPELINE_FILE = "pipeline.yaml"
@@ -241,14 +242,19 @@ class TableChecks:
 class ReplicatedTable:
     """A source table and the PostgreSQL table it is replicated to.
 
-    ``is_filtered``: whether the mapping leaves out rows of it by a filter.
+    ``filters``: those of each rule of the mapping that includes it.
     """
 
     source: TableId
     target: TableId
     accept_no_primary_key: bool = False
-    is_filtered: bool = False
+    filters: tuple[tuple[ColumnFilter, ...], ...] = ()
     checks: TableChecks = TableChecks()
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether the mapping may leave out rows of it."""
+        return any(self.filters)
 
 
 @dataclass(frozen=True, slots=True)
@@ -318,13 +324,13 @@ def load_pipeline(folder: Path, name: str) -> PipelineConfig:
         )
     file = _parse_pipeline_file(home / PIPELINE_FILE)
     mappings = _read_json(home / MAPPINGS_FILE)
-    _check_mappings(home / MAPPINGS_FILE, mappings)
+    selection = _selection(home / MAPPINGS_FILE, mappings)
     settings = _read_json(home / SETTINGS_FILE)
     return PipelineConfig(
         name=name,
         source=file.source,
         target=file.target,
-        tables=_tables(home / PIPELINE_FILE, file.tables, file.checks, TableSelection.of(mappings)),
+        tables=_tables(home / PIPELINE_FILE, file.tables, file.checks, selection),
         schedule=file.schedule,
         instance=file.instance,
         stop=file.stop,
@@ -398,6 +404,14 @@ def _check_mappings(path: Path, mappings: dict[str, Any]) -> None:
         seen.add(str(rule["rule-id"]))
 
 
+def _selection(path: Path, mappings: dict[str, Any]) -> TableSelection:
+    _check_mappings(path, mappings)
+    try:
+        return TableSelection.of(mappings)
+    except ValueError as error:
+        raise ConfigError(f"{path}: rules: filters: {error}") from error
+
+
 # Table settings carry their options in keys of their own.
 _NO_ACTION = ("table-settings",)
 
@@ -415,7 +429,7 @@ def _tables(
                 section.target_schema or section.schema_name, section.target_table or section.table
             ),
             accept_no_primary_key=section.accept_no_primary_key,
-            is_filtered=selection.filters(TableId(section.schema_name, section.table)),
+            filters=selection.filters(TableId(section.schema_name, section.table)),
             checks=TableChecks(
                 **{**checks.model_dump(), **section.checks.model_dump(exclude_none=True)}
             ),

@@ -72,6 +72,8 @@ def count_rows(
     Raises:
         SourceError, TargetError: if a side refuses or is unreachable.
     """
+    if not tables:
+        return ()
     names = frozenset(table.source for table in tables)
     with source.connect() as connection:
         floating = names & tables_without_snapshots(connection, {name.schema for name in names})

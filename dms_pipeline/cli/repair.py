@@ -1,6 +1,7 @@
 """`dms-pipeline repair`: writes the rows of a table that a check found to differ."""
 
 import getpass
+import json
 from datetime import UTC, datetime
 
 import click
@@ -11,6 +12,7 @@ from dms_pipeline.content.repair import repair_table
 from dms_pipeline.deployments import deployment
 from dms_pipeline.errors import ConfigError, PreflightError
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable, load_pipeline
+from dms_pipeline.table_selection import ColumnRules
 from dms_pipeline.task_settings import lob_limit
 
 _BUDGET_S = 3600.0
@@ -44,6 +46,7 @@ def repair(pipeline: str, table: str) -> None:
             target=here.target().database(config.target.secret),
             checkpoint=parse_checkpoint(latest.checkpoint),
             budget_s=_BUDGET_S,
+            rules=ColumnRules.of(json.loads(config.table_mappings)),
             lob_limit=lob_limit(config.task_settings),
         )
     finally:
@@ -54,8 +57,6 @@ def repair(pipeline: str, table: str) -> None:
 def _table(pipeline: PipelineConfig, name: str) -> ReplicatedTable:
     for table in pipeline.tables:
         if str(table.source) == name:
-            if table.is_filtered:
-                raise ConfigError(f"the table mapping filters rows of {name}: load it anew")
             return table
     known = ", ".join(str(table.source) for table in pipeline.tables)
     raise ConfigError(f"{pipeline.name} has no table {name!r}; it has: {known}")

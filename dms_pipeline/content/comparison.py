@@ -20,17 +20,19 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import bracketed_snapshot, is_mariadb
 from dms_pipeline.content.changed_keys import ChangedKeys, LoggedKey
-from dms_pipeline.content.definitions import Pairing, paired
+from dms_pipeline.content.definitions import Extent, Pairing, paired
 from dms_pipeline.content.digests import (
     ComparedTable,
     source_digests,
     source_rows,
     target_digests,
     target_rows,
+    unsure_rows,
 )
 from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
+from dms_pipeline.table_selection import NO_RULES, ColumnRules
 
 _MISSING, _EXTRA = "missing on the target", "not on the source"
 _SHOWN_CHARACTERS = 200
@@ -53,19 +55,6 @@ class RowDifference:
 
     def __str__(self) -> str:
         return f"key ({', '.join(map(str, self.key))[:_SHOWN_CHARACTERS]}): {self.what}"
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How much of a table is compared.
-
-    Attributes:
-        share: only rows whose key's digest begins with these hexadecimal digits; all if empty.
-        budget_s: seconds after which the comparison is given up.
-    """
-
-    share: str = ""
-    budget_s: float = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +90,7 @@ def compare_tables(
     source: MySQLSource,
     target: PostgresTarget,
     checkpoint: BinlogPosition,
+    rules: ColumnRules = NO_RULES,
     lob_limit: int | None = None,
     named: int = 20,
     clock: Callable[[], float] = time.monotonic,
@@ -112,6 +102,7 @@ def compare_tables(
         source: where the rows come from.
         target: where they went.
         checkpoint: what the target has.
+        rules: what the table mapping makes of columns.
         lob_limit: bytes of a large object that are on the target at least; None if all are.
         named: how many rows of a table are named that differ.
         clock: what the budgets are measured with.
@@ -119,10 +110,10 @@ def compare_tables(
     Raises:
         SourceError, TargetError: if a side refuses or is unreachable.
     """
+    if not extents:
+        return ()
     with source.connect() as here, target.connect() as there:
-        pairings = paired(
-            here, there, {table: extent.share for table, extent in extents.items()}, lob_limit
-        )
+        pairings = paired(here, there, extents, rules, lob_limit)
         changed = open_snapshot(here, source, pairings, checkpoint)
         found = []
         for pairing in pairings:
@@ -158,6 +149,12 @@ def _compare(comparer: "_Comparer", pairing: Pairing, changed: ChangedKeys) -> C
         return ContentComparison(pairing.table, undecided=reason)
     without = changed.digests.get(name, set())
     try:
+        if comparer.is_unsure(pairing.compared, without):
+            return ContentComparison(
+                pairing.table,
+                undecided="the mapping filters its rows by a text, and of some rows the case or an "
+                "accent decides, which DMS may see in another way",
+            )
         rows, different, first = comparer.compare(pairing.compared, without)
     except _OverBudgetError:
         return ContentComparison(pairing.table, undecided="its time was over (content_budget_s)")
@@ -194,6 +191,12 @@ class _Comparer:
             first += found[: self.named - len(first)]
         return sum(rows for rows, _ in ours.values()), different, tuple(first)
 
+    def is_unsure(self, table: ComparedTable, without: Collection[int]) -> bool:
+        """Whether nobody can tell of some rows whether the filter of the mapping passes them."""
+        if not table.rows.unsure:
+            return False
+        return bool(self._source_rows(unsure_rows(table, without), self._left_s()))
+
     def _differences(
         self, table: ComparedTable, buckets: Collection[str], without: Collection[int]
     ) -> list[RowDifference]:
@@ -205,7 +208,12 @@ class _Comparer:
             return _unequal_counts(Counter(source), Counter(target))
         ours = {row[:width]: row[width:] for row in source}
         theirs = {row[:width]: row[width:] for row in target}
-        found = []
+        copies = Counter(row[:width] for row in target)
+        found = [
+            RowDifference(key, f"{times} times on the target")
+            for key, times in copies.items()
+            if times > 1
+        ]
         for key in sorted(ours.keys() | theirs.keys(), key=str):
             what = _difference(table, ours.get(key), theirs.get(key))
             if what:
@@ -214,13 +222,17 @@ class _Comparer:
 
     def _both(self, source: str, target: sql.Composed) -> tuple[list[Any], list[Any]]:
         """The answers of both servers, which work at the same time."""
-        left_s = self.deadline - self.clock()
-        if left_s <= 0:
-            raise _OverBudgetError
+        left_s = self._left_s()
         with ThreadPoolExecutor(max_workers=1) as beside:
             answer = beside.submit(self._target_rows, target, left_s)
             rows = self._source_rows(source, left_s)
             return rows, answer.result()
+
+    def _left_s(self) -> float:
+        left_s = self.deadline - self.clock()
+        if left_s <= 0:
+            raise _OverBudgetError
+        return left_s
 
     def _source_rows(self, statement: str, left_s: float) -> list[Any]:
         limit = f"max_execution_time = {max(1, int(left_s * 1000))}"

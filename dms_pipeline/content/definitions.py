@@ -13,6 +13,8 @@ from dms_pipeline.content.canonical import ComparedColumn, SourceColumn, compare
 from dms_pipeline.content.digests import ComparedTable
 from dms_pipeline.content.written import WrittenColumn, written
 from dms_pipeline.pipeline_config import ReplicatedTable
+from dms_pipeline.row_filter import UnclearFilterError, row_filter
+from dms_pipeline.table_selection import ColumnRules
 
 _COLUMNS = """
     SELECT table_schema, table_name, column_name, data_type, column_type, character_set_name,
@@ -54,10 +56,26 @@ class Pairing:
     undecided: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much of a table is compared.
+
+    Attributes:
+        share: only rows whose key's digest begins with these hexadecimal digits; all if empty.
+        budget_s: seconds after which the comparison is given up.
+        keys_only: whether only the keys are compared: which rows there are.
+    """
+
+    share: str = ""
+    budget_s: float = 60
+    keys_only: bool = False
+
+
 def paired(
     here: "Connection[Any]",
     there: "psycopg.Connection[Any]",
-    shares: Mapping[ReplicatedTable, str],
+    extents: Mapping[ReplicatedTable, Extent],
+    rules: ColumnRules,
     lob_limit: int | None,
 ) -> list[Pairing]:
     """The tables in their order, each with how it is compared in these two sessions."""
@@ -65,7 +83,7 @@ def paired(
         # The server's own settings would show a TIMESTAMP and a CHAR otherwise.
         cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = ''")
     there.execute("SELECT set_config('timezone', 'UTC', false)")
-    schemas = sorted({table.source.schema for table in shares})
+    schemas = sorted({table.source.schema for table in extents})
     columns: dict[TableId, list[SourceColumn]] = {}
     for schema, name, column, kind, full_kind, charset, length in _rows(here, _COLUMNS, schemas):
         known = SourceColumn(column, kind, full_kind, charset, int(length))
@@ -75,11 +93,11 @@ def paired(
         keys.setdefault(TableId(schema, name), []).append(column)
     floating = tables_without_snapshots(here, schemas)
     types: dict[TableId, dict[str, str]] = {}
-    targets = sorted({table.target.schema for table in shares})
+    targets = sorted({table.target.schema for table in extents})
     for schema, name, column, kind in there.execute(_TARGET_COLUMNS, (targets,)).fetchall():
         types.setdefault(TableId(schema, name), {})[column] = kind
     found = []
-    for table, share in shares.items():
+    for table, extent in extents.items():
         reason = ""
         if table.source not in columns or table.target not in types:
             side = "source" if table.source not in columns else "target"
@@ -95,7 +113,8 @@ def paired(
                 columns[table.source],
                 keys.get(table.source),
                 types[table.target],
-                share,
+                extent,
+                rules,
                 lob_limit,
             )
         )
@@ -107,15 +126,24 @@ def _pairing(
     columns: list[SourceColumn],
     key: list[str] | None,
     types: Mapping[str, str],
-    share: str,
+    extent: Extent,
+    rules: ColumnRules,
     lob_limit: int | None,
 ) -> Pairing:
+    try:
+        rows = row_filter(table.filters, {column.name: column.data_type for column in columns})
+    except UnclearFilterError as error:
+        return Pairing(table, undecided=str(error))
     known: dict[str, ComparedColumn] = {}
     writing: dict[str, WrittenColumn] = {}
     not_compared = []
     has_key = key is not None
     for column in columns:
-        target = column.name if column.name in types else column.name.lower()
+        name = rules.target_name(table.source, column.name)
+        if name is None:
+            not_compared.append(f"{column.name}: a rule of the table mapping changes it")
+            continue
+        target = name if name in types else name.lower()
         if target not in types:
             not_compared.append(f"{column.name}: the target has no such column")
             continue
@@ -141,7 +169,7 @@ def _pairing(
         return Pairing(table, undecided="none of its columns can be compared")
     if missing := [name for name in key if name not in told_apart]:
         return Pairing(table, undecided=f"column {missing[0]} of its key cannot be compared")
-    others = [name for name in known if name not in key]
+    others = [] if extent.keys_only else [name for name in known if name not in key]
     places = {column.name: place for place, column in enumerate(columns)}
     return Pairing(
         table,
@@ -150,12 +178,13 @@ def _pairing(
             table.target,
             tuple(known[name] for name in key),
             tuple(known[name] for name in others),
-            share,
+            extent.share,
+            rows,
         ),
         tuple(writing[name] for name in (*key, *others)),
         has_key,
         tuple(places[name] for name in key),
-        tuple(not_compared),
+        () if extent.keys_only else tuple(not_compared),
     )
 
 

@@ -14,6 +14,7 @@ from psycopg import sql
 from dms_pipeline.binlog.table_id import TableId, quoted_table
 from dms_pipeline.content.canonical import ComparedColumn
 from dms_pipeline.content.written import WrittenColumn
+from dms_pipeline.row_filter import ALL_ROWS, RowFilter
 
 BUCKET_DIGITS = 3
 _NUMBER_DIGITS = 12
@@ -22,9 +23,13 @@ _NULL = "~"
 
 @dataclass(frozen=True, slots=True)
 class ComparedTable:
-    """What is compared of a table, under which names; ``key`` are columns of the primary key.
+    """What is compared of a table, under which names.
 
-    ``share`` are the first hexadecimal digits that the digests of keys may have; all if empty.
+    Attributes:
+        key: columns of the primary key.
+        columns: the others.
+        share: the first hexadecimal digits that the digests of keys may have; all if empty.
+        rows: which rows of the source are on the target.
     """
 
     source: TableId
@@ -32,6 +37,7 @@ class ComparedTable:
     key: tuple[ComparedColumn, ...]
     columns: tuple[ComparedColumn, ...]
     share: str = ""
+    rows: RowFilter = ALL_ROWS
 
 
 def key_digest(texts: Sequence[str | None], key: Sequence[ComparedColumn]) -> int:
@@ -49,7 +55,7 @@ def source_digests(table: ComparedTable, without: Collection[int]) -> str:
     return (
         f"SELECT LEFT(k, {BUCKET_DIGITS}), COUNT(*), SUM({_mysql_number('r')}) FROM"
         f" (SELECT {_mysql_key(table)} AS k, SHA2({row}, 256) AS r"
-        f" FROM {quoted_table(table.source)}) AS digests"
+        f" FROM {_mysql_rows(table)}) AS digests"
         f"{_mysql_where(table, without)} GROUP BY LEFT(k, {BUCKET_DIGITS})"
     )
 
@@ -70,6 +76,14 @@ def target_digests(table: ComparedTable, without: Collection[int]) -> sql.Compos
     )
 
 
+def unsure_rows(table: ComparedTable, without: Collection[int]) -> str:
+    """MySQL: one row, if there are rows of which nobody can tell whether the filter passes them."""
+    return (
+        f"SELECT 1 FROM (SELECT {_mysql_key(table)} AS k FROM {quoted_table(table.source)}"
+        f" WHERE {table.rows.unsure}) AS unsure{_mysql_where(table, without)} LIMIT 1"
+    )
+
+
 def source_rows(table: ComparedTable, buckets: Collection[str], without: Collection[int]) -> str:
     """MySQL: the canonical texts of the rows in these buckets, those of the key first."""
     shown = ", ".join(
@@ -81,7 +95,7 @@ def source_rows(table: ComparedTable, buckets: Collection[str], without: Collect
     listed = ", ".join(f"'{bucket}'" for bucket in sorted(buckets))
     return (
         f"SELECT {names} FROM (SELECT {_mysql_key(table)} AS k, {shown}"
-        f" FROM {quoted_table(table.source)}) AS texts"
+        f" FROM {_mysql_rows(table)}) AS texts"
         f"{_mysql_where(table, without)} AND LEFT(k, {BUCKET_DIGITS}) IN ({listed})"
     )
 
@@ -157,6 +171,11 @@ def target_upsert(table: ComparedTable, written: Sequence[WrittenColumn]) -> sql
 
 def _postgres_table(table: ComparedTable) -> sql.Identifier:
     return sql.Identifier(table.target.schema, table.target.table)
+
+
+def _mysql_rows(table: ComparedTable) -> str:
+    where = f" WHERE {table.rows.passes}" if table.rows.passes else ""
+    return f"{quoted_table(table.source)}{where}"
 
 
 def _mysql_key(table: ComparedTable) -> str:

@@ -14,8 +14,8 @@ from pymysql.connections import Connection
 
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.content.changed_keys import ChangedKeys
-from dms_pipeline.content.comparison import Extent, RowDifference, compare_tables, open_snapshot
-from dms_pipeline.content.definitions import Pairing, paired
+from dms_pipeline.content.comparison import RowDifference, compare_tables, open_snapshot
+from dms_pipeline.content.definitions import Extent, Pairing, paired
 from dms_pipeline.content.digests import (
     key_digest,
     source_values,
@@ -26,6 +26,7 @@ from dms_pipeline.errors import LoadError, TargetError
 from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
+from dms_pipeline.table_selection import NO_RULES, ColumnRules
 
 MOST = 10_000
 """Rows that are repaired at once; a table with more differences is better loaded anew."""
@@ -46,6 +47,7 @@ def repair_table(
     target: PostgresTarget,
     checkpoint: BinlogPosition,
     budget_s: float,
+    rules: ColumnRules = NO_RULES,
     lob_limit: int | None = None,
 ) -> Repair:
     """Makes the rows equal that differ, in one transaction; nobody may load the table meanwhile.
@@ -56,7 +58,7 @@ def repair_table(
     """
     [found] = compare_tables(
         {table: Extent(budget_s=budget_s)}, source=source, target=target, checkpoint=checkpoint,
-        named=MOST, lob_limit=lob_limit,
+        named=MOST, rules=rules, lob_limit=lob_limit,
     )  # fmt: skip
     if found.undecided:
         raise LoadError(f"{table.source} cannot be compared: {found.undecided}")
@@ -67,7 +69,7 @@ def repair_table(
     if not found.different:
         return Repair(0, 0)
     with source.connect() as here, target.connect() as there:
-        [pairing] = paired(here, there, {table: ""}, None)
+        [pairing] = paired(here, there, {table: Extent()}, rules, None)
         _refuse(pairing)
         changed = open_snapshot(here, source, [pairing], checkpoint)
         differences = _still(pairing, changed, found.differences)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import pytest
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.content.comparison import Extent, compare_tables
+from dms_pipeline.content.comparison import compare_tables
+from dms_pipeline.content.definitions import Extent
 from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget

@@ -1,5 +1,6 @@
 """The checks as a user meets them: after a load, and by `dms-pipeline check`."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -120,3 +121,29 @@ def test_one_table_is_checked_without_the_load(loaded):
     said = loaded.succeed("check", "studentdb", TABLE)
     assert "row_count" in said
     assert "checkpoint_advanced" not in said
+
+
+def test_rows_that_the_mapping_filters_are_counted_by_their_keys(loaded):
+    path = loaded.pipelines / "studentdb" / "table_mappings.json"
+    given = path.read_text()
+    loaded.insert(1)
+    try:
+        path.write_text(_filtered(given, least="1"))
+        assert re.search(
+            r"row_count: \d+ rows are equal", loaded.succeed("check", "studentdb", TABLE)
+        )
+        path.write_text(_filtered(given, least="3"))
+        assert re.search(
+            r"row_count: 2 of \d+ rows differ; key \(1\): not on the source", _failed(loaded, TABLE)
+        )
+    finally:
+        path.write_text(given)
+
+
+def _filtered(mappings: str, *, least: str) -> str:
+    content = json.loads(mappings)
+    conditions = [{"filter-operator": "gte", "value": least}]
+    content["rules"][0]["filters"] = [
+        {"filter-type": "source", "column-name": "student_id", "filter-conditions": conditions}
+    ]
+    return json.dumps(content)

@@ -1,12 +1,15 @@
 """The comparison of contents, on real servers, of what the local DMS has loaded."""
 
+from typing import Any
+
 import psycopg
 import pytest
 
 from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.content import repair
-from dms_pipeline.content.comparison import ContentComparison, Extent, compare_tables
+from dms_pipeline.content.comparison import ContentComparison, compare_tables
+from dms_pipeline.content.definitions import Extent
 from dms_pipeline.content.repair import Repair, repair_table
 from dms_pipeline.errors import LoadError
 from dms_pipeline.pipeline_config import ReplicatedTable
@@ -65,9 +68,9 @@ class Replica:
         with psycopg.connect(self.dsns[1]) as connection:
             connection.execute(statement)
 
-    def load(self) -> None:
+    def load(self, *rules: dict[str, Any]) -> None:
         run = EngineRun(
-            *self.dsns, migration_type="full-load-and-cdc", rules=[include(SCHEMA)],
+            *self.dsns, migration_type="full-load-and-cdc", rules=list(rules or [include(SCHEMA)]),
             full_load={"StopTaskCachedChangesApplied": True},
         )  # fmt: skip
         assert run.wait()["type"] == "stopped", run.log

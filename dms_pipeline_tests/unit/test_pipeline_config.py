@@ -62,7 +62,10 @@ def test_filters_of_the_mapping_are_known(folder, schema, table, is_filtered):
     mappings["rules"].append({
         "rule-type": "selection", "rule-id": "2", "rule-name": "2", "rule-action": "include",
         "object-locator": {"schema-name": schema, "table-name": table},
-        "filters": [{"filter-type": "source"}],
+        "filters": [{
+            "filter-type": "source", "column-name": "batch_year",
+            "filter-conditions": [{"filter-operator": "null"}],
+        }],
     })  # fmt: skip
     path.write_text(json.dumps(mappings))
     [found] = load_pipeline(folder, "studentdb").tables

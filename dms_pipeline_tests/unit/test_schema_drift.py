@@ -13,8 +13,8 @@ NO_RULES = ColumnRules.of({"rules": []})
 def rule(action: str, column: str = "%", **more: str) -> dict[str, object]:
     locator = {"schema-name": "shop", "table-name": "ord%", "column-name": column}
     return {
-        "rule-type": "transformation", "rule-target": "column", "rule-action": action,
-        "object-locator": locator, **more,
+        "rule-type": "transformation", "rule-id": "1", "rule-target": "column",
+        "rule-action": action, "object-locator": locator, **more,
     }  # fmt: skip
 
 
