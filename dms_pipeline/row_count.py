@@ -1,8 +1,9 @@
 """Counts rows on both sides so that the comparison holds while the source is being written.
 
-The source is counted inside one consistent snapshot whose binary log position is known. What
+The source is counted inside consistent snapshots whose binary log positions are known. What
 happened between the load's checkpoint and that position is not on the target yet; the binary log
-says what it was: expected rows = rows in the snapshot - net inserts since the checkpoint.
+says what it was: expected rows = rows in the snapshot - net inserts since the checkpoint. So all
+tables are compared as of one moment, the checkpoint, by one pass over the log.
 
 Where a server does not let its position be known, the snapshot lies between two positions; so does
 a count of a table whose engine has no snapshots. A table that was changed between the two cannot be
@@ -10,8 +11,10 @@ decided, all others can.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from queue import Empty, SimpleQueue
 from typing import Any
 
 import pymysql
@@ -27,15 +30,19 @@ from dms_pipeline.binlog.events import (
 )
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import (
+    Bracket,
     bracketed_snapshot,
     current_position,
     tables_without_snapshots,
+    unlocked_snapshot,
 )
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId, quoted_table
 from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
+
+_CONNECTIONS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,15 @@ class RowCount:
         return self.target is not None and self.target == self.expected
 
 
+@dataclass(frozen=True, slots=True)
+class _SourceCount:
+    """Rows of a table that hold every commit before ``earliest`` and none behind ``latest``."""
+
+    rows: int | None
+    earliest: BinlogPosition
+    latest: BinlogPosition
+
+
 def count_rows(
     tables: Collection[ReplicatedTable],
     *,
@@ -67,26 +83,23 @@ def count_rows(
     target: PostgresTarget,
     checkpoint: BinlogPosition,
 ) -> tuple[RowCount, ...]:
-    """Counts every table; the target must not be loaded meanwhile.
+    """Counts every table, up to four at once on each side; the target must not be loaded meanwhile.
 
     Raises:
         SourceError, TargetError: if a side refuses or is unreachable.
     """
     if not tables:
         return ()
-    names = frozenset(table.source for table in tables)
-    with source.connect() as connection:
-        floating = names & tables_without_snapshots(connection, {name.schema for name in names})
-        earliest, latest = bracketed_snapshot(connection)
-        source_counts = {name: _count(connection, name) for name in sorted(names)}
-        counted = current_position(connection) if floating else latest
-    target_counts = target.row_counts(table.target for table in tables)
-    since = _Changes(names, floating, earliest, latest)
-    since.read_all(source, start=checkpoint, end=counted)
+    with ThreadPoolExecutor(max_workers=1) as beside:
+        answer = beside.submit(_target_counts, target, [table.target for table in tables])
+        counts = _source_counts(source, [table.source for table in tables])
+        target_counts = answer.result()
+    since = _Changes(counts)
+    since.read_all(source, start=checkpoint)
     return tuple(
         RowCount(
             table=table,
-            source=source_counts[table.source],
+            source=counts[table.source].rows,
             target=target_counts[table.target],
             net_inserts=since.net_inserts[table.source],
             undecided=since.undecided.get(table.source, ""),
@@ -95,29 +108,69 @@ def count_rows(
     )
 
 
+def _target_counts(target: PostgresTarget, tables: Sequence[TableId]) -> dict[TableId, int | None]:
+    shares = [tables[start::_CONNECTIONS] for start in range(min(_CONNECTIONS, len(tables)))]
+    with ThreadPoolExecutor(len(shares)) as side_by_side:
+        answers = list(side_by_side.map(target.row_counts, shares))
+    return {table: rows for answer in answers for table, rows in answer.items()}
+
+
+def _source_counts(source: MySQLSource, tables: Sequence[TableId]) -> dict[TableId, _SourceCount]:
+    """One connection counts in a snapshot; others help where theirs cost no lock.
+
+    Each table is counted in one snapshot, whose position is its own: which one does not matter.
+    """
+    waiting = SimpleQueue[TableId]()
+    for table in tables:
+        waiting.put(table)
+    counts: dict[TableId, _SourceCount] = {}
+    with source.connect() as connection:
+        floating = tables_without_snapshots(connection, {name.schema for name in tables})
+
+    def work(number: int) -> None:
+        with source.connect() as connection:
+            if number == 0:
+                snapshot: Bracket | None = bracketed_snapshot(connection)
+            else:
+                snapshot = unlocked_snapshot(connection)
+            if snapshot is None:
+                return
+            while True:
+                try:
+                    table = waiting.get_nowait()
+                except Empty:
+                    return
+                counts[table] = _counted(connection, table, snapshot, table in floating)
+
+    with ThreadPoolExecutor(_CONNECTIONS) as side_by_side:
+        list(side_by_side.map(work, range(min(_CONNECTIONS, len(tables)))))
+    return counts
+
+
+def _counted(
+    connection: "Connection[Any]", table: TableId, snapshot: Bracket, is_floating: bool
+) -> _SourceCount:
+    if not is_floating:
+        return _SourceCount(_count(connection, table), *snapshot)
+    before = current_position(connection)
+    rows = _count(connection, table)
+    return _SourceCount(rows, before, current_position(connection))
+
+
 @dataclass(slots=True)
 class _Changes:
-    """Net inserts of the transactions that were committed; ``pending`` is of the one being read.
+    """Net inserts of the transactions that were committed; ``pending`` is of the one being read."""
 
-    Attributes:
-        tables: what is looked at.
-        floating: those of them that are in no snapshot.
-        earliest: every transaction before it is in the snapshot.
-        latest: no transaction behind it is in the snapshot.
-    """
-
-    tables: frozenset[TableId]
-    floating: frozenset[TableId]
-    earliest: BinlogPosition
-    latest: BinlogPosition
+    counts: Mapping[TableId, _SourceCount]
     net_inserts: Counter[TableId] = field(default_factory=Counter)
     undecided: dict[TableId, str] = field(default_factory=dict)
     pending: Counter[TableId] = field(default_factory=Counter)
 
-    def read_all(self, source: MySQLSource, *, start: BinlogPosition, end: BinlogPosition) -> None:
+    def read_all(self, source: MySQLSource, *, start: BinlogPosition) -> None:
+        end = max(count.latest for count in self.counts.values())
         if start >= end:
             return
-        with BinlogStream(source.settings, start=start, include=self.tables.__contains__) as stream:
+        with BinlogStream(source.settings, start=start, include=self.counts.__contains__) as stream:
             for event in stream.events_until(end):
                 self._read(event)
 
@@ -134,27 +187,31 @@ class _Changes:
                 self.pending.clear()
             case QueryEvent():
                 self._doubt(
-                    _touched_by(event, self.tables, self.pending),
+                    _touched_by(event, self.counts, self.pending),
+                    event.position,
                     f"what a statement at {event.position} did to its rows is not in the binary "
                     f"log: {event.statement[:80]}",
                 )
 
     def _end(self, event: TransactionEnd) -> None:
+        at = event.position
         if event.outcome == "xa_prepare":
-            self._doubt(self.pending, f"an XA transaction was open at {event.position}")
-        elif event.outcome == "commit" and event.position <= self.earliest:
-            self.net_inserts.update(self.pending)
+            self._doubt(self.pending, at, f"an XA transaction was open at {at}")
         elif event.outcome == "commit":
-            is_late = event.position > self.latest
-            unclear = self.floating & self.pending.keys() if is_late else self.pending
-            self._doubt(unclear, f"it was being written at {event.position}, when it was counted")
+            counted = {table for table in self.pending if at <= self.counts[table].earliest}
+            self.net_inserts.update({table: self.pending[table] for table in counted})
+            reason = f"it was being written at {at}, when it was counted"
+            self._doubt(self.pending.keys() - counted, at, reason)
 
-    def _doubt(self, tables: Iterable[TableId], reason: str) -> None:
-        self.undecided.update(dict.fromkeys(tables, reason))
+    def _doubt(self, tables: Iterable[TableId], at: BinlogPosition, reason: str) -> None:
+        """What lies behind the snapshot of a table is not in its count."""
+        self.undecided.update(
+            dict.fromkeys((each for each in tables if at <= self.counts[each].latest), reason)
+        )
 
 
 def _touched_by(
-    event: QueryEvent, tables: frozenset[TableId], pending: Iterable[TableId]
+    event: QueryEvent, tables: Iterable[TableId], pending: Iterable[TableId]
 ) -> list[TableId]:
     """Tables whose count a statement makes doubtful."""
     if event.in_transaction and event.statement.lower().startswith("rollback to"):

@@ -32,6 +32,10 @@ _OWNERS_POLL_S = 0.01
 _OWNERS_TIMEOUT_S = 60.0
 
 
+Bracket = tuple[BinlogPosition, BinlogPosition]
+"""A snapshot holds all transactions before the first and none behind the second."""
+
+
 class NeverQuietError(BinlogError):
     """A source that commits all the time lets nobody know where a snapshot lies in its log."""
 
@@ -96,17 +100,22 @@ def consistent_snapshot(connection: "Connection[Any]") -> BinlogPosition:
     return position
 
 
-def bracketed_snapshot(connection: "Connection[Any]") -> tuple[BinlogPosition, BinlogPosition]:
-    """Open a snapshot and tell between which positions it lies: where it can be known, at one.
-
-    The snapshot holds all transactions before the first position and none behind the second.
-    """
+def bracketed_snapshot(connection: "Connection[Any]") -> Bracket:
+    """Open a snapshot and tell between which positions it lies: where it can be known, at one."""
     try:
         position = consistent_snapshot(connection)
     except NeverQuietError:
         covered = covering_snapshot(connection)
         return covered, current_position(connection)
     return position, position
+
+
+def unlocked_snapshot(connection: "Connection[Any]") -> Bracket | None:
+    """Like `bracketed_snapshot`, but None where only a lock or waiting would tell its place."""
+    _rows(connection, _ISOLATION)
+    position = _mariadb_snapshot(connection) if is_mariadb(connection) else None
+    position = position or _bracketed_snapshot(connection)
+    return None if position is None else (position, position)
 
 
 def covering_snapshot(connection: "Connection[Any]") -> BinlogPosition:

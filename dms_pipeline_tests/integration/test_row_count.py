@@ -160,3 +160,22 @@ def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(sides, runs):
     assert len({count.source for count in counts}) > 1, "the writer did not write"
     assert [count for count in counts if not count.matches] == []
     assert [count for count in lost + doubled if count.matches] == []
+
+
+def test_tables_that_are_counted_side_by_side_are_told_apart_while_they_are_written(sides):
+    names = [TableId("counted", f"many{number}") for number in range(9)]
+    for name in names:
+        sides.on_source(f"DROP TABLE IF EXISTS {name}")
+        sides.on_source(f"CREATE TABLE {name} LIKE counted.t")
+        sides.on_target(f"DROP TABLE IF EXISTS {name}")
+        sides.on_target(f"CREATE TABLE {name} (id int, v int)")
+    sides.checkpoint = sides.source.end()
+    sides.on_target(f"INSERT INTO {names[4]} VALUES (1, 1)")
+    with writing(sides.source, *(f"INSERT INTO {name} (v) VALUES (1)" for name in names)):
+        for _ in range(RUNS_UNDER_WRITES):
+            counts = count_rows(
+                [ReplicatedTable(name, name) for name in names],
+                source=sides.source, target=sides.target, checkpoint=sides.checkpoint,
+            )  # fmt: skip
+            assert [count.undecided for count in counts] == [""] * 9
+            assert [count.matches for count in counts] == [name != names[4] for name in names]
