@@ -128,6 +128,7 @@ class Load:
             return
         self.lease.take()
         end = self._source_end(source)
+        self.checkpoints.note_begun(self.pipeline.name, self.objects.run_id)
         Drain(self.pipeline.name, self.pipeline.stop, self.objects).run(end)
 
     def record_load(self, source: MySQLSource, target: PostgresTarget) -> CheckpointRecord:

@@ -22,6 +22,7 @@ from dms_pipeline.resources.aws_session import AwsSession
 from dms_pipeline.resources.leases import Lease
 
 _LATEST = "latest"
+_BEGUN = "begun"
 
 
 class CheckpointStore:
@@ -36,6 +37,15 @@ class CheckpointStore:
     def latest(self, pipeline: str) -> CheckpointRecord | None:
         item = self._table.get(pipeline, _LATEST)
         return _record(item) if item else None
+
+    def note_begun(self, pipeline: str, run_id: str) -> None:
+        """Before a run's load changes the target: until it is recorded, the target may be ahead."""
+        self._table.put_all([{"pipeline": pipeline, "version": _BEGUN, "run_id": run_id}])
+
+    def begun(self, pipeline: str) -> str:
+        """The run whose load was the last to change the target; empty if none did."""
+        item = self._table.get(pipeline, _BEGUN)
+        return str(item["run_id"]) if item else ""
 
     def history(self, pipeline: str, *, newest_first: bool = False) -> Iterator[CheckpointRecord]:
         """All checkpoints of a pipeline, the oldest first unless told otherwise."""
@@ -93,17 +103,17 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def why_not_at(self, record: CheckpointRecord) -> str:
         """Why the target may not be as it was at this checkpoint, in words; empty if it is."""
-        latest = self.store().latest(record.pipeline)
+        store = self.store()
+        latest = store.latest(record.pipeline)
         if latest is None or latest.sequence != record.sequence:
             return f"{record.pipeline} has been loaded meanwhile"
         if not record.task_arn:
             return "the checkpoint was set by hand: only the next load brings the target to it"
-        holder = self.lease(record.pipeline, record.run_id).holder(also_expired=True)
-        # Where the source ended is noted when a task starts, which then changes the target.
-        if holder is not None and holder.run_id != record.run_id and holder.source_end:
+        begun = store.begun(record.pipeline)
+        if begun and begun != record.run_id:
             return (
-                f"the load of run {holder.run_id} has begun and is not recorded: the target may "
-                "be ahead of the checkpoint"
+                f"the load of run {begun} has begun and is not recorded: the target may be ahead "
+                "of the checkpoint"
             )
         return ""
 
