@@ -241,6 +241,9 @@ def test_large_objects_that_are_cut_off_are_compared_as_far_as_they_go(replica):
     assert replica.compare(lob_limit=1024).different == 0
     replica.on_target(f"UPDATE {SCHEMA}.t SET a = 'x' || a")
     assert replica.compare(lob_limit=1024).different == 1
+    assert repaired(replica, lob_limit=1024) == Repair(written=1, deleted=0)
+    assert replica.compare(lob_limit=1024).different == 0
+    assert repaired(replica, lob_limit=1024) == Repair(written=0, deleted=0)
 
 
 def test_tables_without_a_key_are_compared_by_whole_rows(replica):
@@ -299,11 +302,11 @@ def test_no_false_alarm_and_no_missed_one_while_a_writer_runs(replica, runs):
     assert wrong[-1].left_out > right[0].left_out
 
 
-def repaired(replica: Replica) -> Repair:
+def repaired(replica: Replica, lob_limit: int | None = None) -> Repair:
     table = ReplicatedTable(TableId(SCHEMA, "t"), TableId(SCHEMA, "t"))
     return repair_table(
         table, source=replica.source, target=replica.target, checkpoint=replica.checkpoint,
-        budget_s=60,
+        budget_s=60, lob_limit=lob_limit,
     )  # fmt: skip
 
 
