@@ -5,6 +5,7 @@ mails in the Maildir before the answer goes out. Nothing is verified: it is for 
 interface only.
 """
 
+import ipaddress
 import json
 import logging
 import time
@@ -21,8 +22,14 @@ from dms_pipeline.local_dms.control_plane.dynamodb_store import DynamoDbStore
 from dms_pipeline.local_dms.control_plane.endpoints import EndpointKind
 from dms_pipeline.local_dms.control_plane.injected_faults import parsed_faults
 from dms_pipeline.local_dms.control_plane.lifecycle import Speed
-from dms_pipeline.local_dms.control_plane.mail import MailFolder, publications
-from dms_pipeline.local_dms.control_plane.pages import mail_list_page, mail_page, status_page
+from dms_pipeline.local_dms.control_plane.mail import (
+    Form,
+    MailFolder,
+    form_of,
+    publications,
+    subscription,
+)
+from dms_pipeline.local_dms.control_plane.mail_relay import MailRelay
 from dms_pipeline.local_dms.control_plane.protocol import CONTENT_TYPE, TARGET_PREFIX
 from dms_pipeline.local_dms.control_plane.refused_requests import refusal_of
 from dms_pipeline.local_dms.control_plane.resources import ACCOUNT_ID
@@ -39,7 +46,9 @@ from dms_pipeline.local_dms.control_plane.wire import (
     forward,
     read_body,
     region_of,
+    why_not_read,
 )
+from dms_pipeline.local_dms.website import Website
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
@@ -59,12 +68,20 @@ _PHRASES = {
 class LocalAws:
     """The application; `close` stops the engines and leaves all files complete."""
 
-    def __init__(self, home: Path, *, dms: DmsService, moto: "WSGIApplication") -> None:
+    def __init__(
+        self,
+        home: Path,
+        *,
+        dms: DmsService,
+        moto: "WSGIApplication",
+        relay: MailRelay | None = None,
+    ) -> None:
         """Serve `dms` and `moto`, with the copy of DynamoDB and the mails under `home`."""
         self.dms = dms
         self._moto = moto
         self._dynamodb = DynamoDbStore(home / "dynamodb.sqlite", moto)
-        self._mail = MailFolder(home / "mail")
+        self._mail = MailFolder(home / "mail", relay)
+        self._website = Website(dms, self._dynamodb, self._mail)
 
     def __call__(
         self, environ: "WSGIEnvironment", start_response: "StartResponse"
@@ -91,14 +108,14 @@ class LocalAws:
 
     def _route(self, environ: "WSGIEnvironment") -> Reply:
         if _is_cross_origin(environ):
-            return Reply(
-                "403 Forbidden", Headers(), b"Web pages of others may not use this endpoint."
-            )
+            return _forbidden("Web pages of others may not use this endpoint.")
+        if refused := why_not_read(environ):
+            return _reply(refused, b'{"message": "the body cannot be read"}', "application/json")
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if target.startswith(TARGET_PREFIX):
             return _json(*self.dms.answer(target, read_body(environ), region_of(environ)))
-        if refused := refusal_of(environ, self.dms.injection):
-            return refused
+        if refusal := refusal_of(environ, self.dms.injection):
+            return refusal
         if target.startswith(DYNAMODB_PREFIX):
             return self._dynamodb.answer(environ)
         # A signed request is a call of S3 or another service, whatever its path.
@@ -108,9 +125,13 @@ class LocalAws:
     def _own(self, environ: "WSGIEnvironment") -> Reply | None:
         """The reply to what is ours and not AWS's."""
         path = environ.get("PATH_INFO", "/")
+        if _is_called_by_a_foreign_name(environ):
+            return _forbidden("Call this endpoint by its address or as localhost.")
         if path == FAULTS_PATH:
             return self._faults(environ)
-        return self._page(path) if environ["REQUEST_METHOD"] == "GET" else None
+        if environ["REQUEST_METHOD"] != "GET":
+            return None
+        return self._page(path, form_of(environ.get("QUERY_STRING", "").encode()))
 
     def _faults(self, environ: "WSGIEnvironment") -> Reply:
         injection = self.dms.injection
@@ -130,30 +151,27 @@ class LocalAws:
 
     def _other(self, environ: "WSGIEnvironment") -> Reply:
         is_form = "x-www-form-urlencoded" in environ.get("CONTENT_TYPE", "")
-        published = publications(read_body(environ)) if is_form else []
+        form = form_of(read_body(environ)) if is_form else {}
         reply = forward(self._moto, environ)
         if reply.ok:
-            for publication in published:
+            for publication in publications(form):
                 self._mail.deliver(publication, region_of(environ))
+            if wanted := subscription(form):
+                self._mail.ask_to_confirm(wanted, f"http://{environ['HTTP_HOST']}")
         return reply
 
-    def _page(self, path: str) -> Reply | None:
+    def _page(self, path: str, query: Form) -> Reply | None:
         if path == "/_health":
             return _plain_json(200, {"status": "ok"})
-        if path == "/":
-            return _html(status_page(self.dms.registry, self.dms.injection.document()))
-        if path in ("/mail", "/mail/"):
-            return _html(mail_list_page(self._mail.newest_first()))
-        if path.startswith("/mail/"):
-            mail = self._mail.read(path.removeprefix("/mail/"))
-            return _html(mail_page(mail)) if mail else None
-        return None
+        page = self._website.page(path, query)
+        return _html(page) if page else None
 
 
 def create_app(
     home: Path,
     *,
     speed: Speed = "fast",
+    relay: MailRelay | None = None,
     task_runner: TaskRunner | None = None,
     connection_check: ConnectionCheck | None = None,
     stored_checkpoint: StoredCheckpoint | None = None,
@@ -172,7 +190,8 @@ def create_app(
         background=background,
     )
     dms = DmsService(home / "dms.sqlite", speed=speed, surroundings=surroundings)
-    return LocalAws(home, dms=dms, moto=DomainDispatcherApplication(create_backend_app))
+    moto = DomainDispatcherApplication(create_backend_app)
+    return LocalAws(home, dms=dms, moto=moto, relay=relay)
 
 
 def _check_with_engine(kind: EndpointKind, settings: dict[str, Any]) -> str | None:
@@ -202,6 +221,25 @@ def _is_cross_origin(environ: "WSGIEnvironment") -> bool:
     """Whether a web page of another site sends this; AWS clients send no Origin."""
     origin = environ.get("HTTP_ORIGIN")
     return origin is not None and origin.split("://", 1)[-1] != environ.get("HTTP_HOST")
+
+
+def _is_called_by_a_foreign_name(environ: "WSGIEnvironment") -> bool:
+    """Whether a name in the DNS, that anybody may let lead to this machine, brought the request.
+
+    A web page of that name could read what this endpoint answers to it.
+    """
+    host = environ.get("HTTP_HOST", "localhost").rpartition(":")[0] or environ["HTTP_HOST"]
+    if host == "localhost" or host.endswith(".localhost"):
+        return False
+    try:
+        ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return True
+    return False
+
+
+def _forbidden(text: str) -> Reply:
+    return Reply("403 Forbidden", Headers(), text.encode())
 
 
 def _json(status: int, body: bytes, content_type: str = CONTENT_TYPE) -> Reply:

@@ -27,9 +27,10 @@ KEYS: dict[str, Any] = {
 
 
 @contextmanager
-def endpoint(home: Path) -> Iterator[tuple[subprocess.Popen[str], Any]]:
+def endpoint(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
     """The process and a function that makes clients of it; killed in the end if it still runs."""
     command = [sys.executable, "-m", "dms_pipeline.local_dms", "--port", "0", "--home", str(home)]
+    command += options
     with (home / "stderr.log").open("a") as log:
         process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
     assert process.stdout is not None
@@ -64,6 +65,27 @@ def test_killed_process_loses_no_item_and_no_endpoint(tmp_path):
         assert sorted(int(i["pipeline"]["S"]) for i in items) == list(range(30))
         (shown,) = client("dms").describe_endpoints()["Endpoints"]
         assert shown["EndpointArn"] == arn
+
+
+def test_address_that_others_can_reach_is_warned_of(tmp_path):
+    for host, is_warned in (("127.0.0.1", False), ("0.0.0.0", True)):
+        with endpoint(tmp_path, "--host", host) as (_, client):
+            client("dms").describe_endpoints()
+        assert (
+            "warning: listening on 0.0.0.0" in (tmp_path / "stderr.log").read_text()
+        ) is is_warned
+
+
+@pytest.mark.parametrize(
+    ("option", "words"),
+    [(("--host", "here"), "not an IPv4 address"), (("--smtp", "mail"), "not the host:port")],
+)
+def test_option_that_cannot_be_used_is_refused_in_words(tmp_path, option, words):
+    command = [sys.executable, "-m", "dms_pipeline.local_dms", "--port", "0", "--home", tmp_path]
+    ended = subprocess.run([*command, *option], capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert words in ended.stderr
+    assert "Traceback" not in ended.stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -1,12 +1,19 @@
 import mailbox
+import socket
+import socketserver
+import threading
 from email import message_from_bytes
 from email.message import Message
 from email.policy import default
+from html import escape
 from pathlib import Path
+from queue import Queue
+from typing import ClassVar
 
 import pytest
-from werkzeug.test import Client
+from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
+from dms_pipeline.local_dms.control_plane.mail_relay import MailRelay
 from dms_pipeline_tests.dms_objects import create_objects
 from dms_pipeline_tests.wsgi_bridge import client, local_aws
 
@@ -26,6 +33,11 @@ def topic(app):
 
 
 def mails(home: Path) -> list[Message]:
+    """What was published, without the mails that ask new subscribers."""
+    return [mail for mail in all_mails(home) if "Confirmation" not in mail["Subject"]]
+
+
+def all_mails(home: Path) -> list[Message]:
     box = mailbox.Maildir(home / "mail", create=False)
     return [box.get_message(key) for key in sorted(box.keys())]
 
@@ -98,6 +110,102 @@ def test_page_of_another_site_is_refused(app):
 
 def test_mail_is_a_message_that_others_can_parse(app, topic, tmp_path):
     client(app, "sns").publish(TopicArn=topic, Message="körper")
-    (path,) = (tmp_path / "mail" / "new").iterdir()
+    path = max((tmp_path / "mail" / "new").iterdir())
     mail = message_from_bytes(path.read_bytes(), policy=default)
     assert mail.get_content() == "körper\n"
+
+
+def test_new_subscriber_is_asked_once_by_a_mail_with_a_link(app, topic, tmp_path):
+    client(app, "sns").subscribe(TopicArn=topic, Protocol="email", Endpoint="dba@example.com")
+    [mail] = all_mails(tmp_path)
+    assert mail["Subject"] == "AWS Notification - Subscription Confirmation"
+    [link] = [line for line in text_of(mail).splitlines() if line.startswith("http")]
+    key = Client(app).get("/mail").text.split('"/mail/')[1].split('"')[0]
+    assert f'<a href="{escape(link)}">' in Client(app).get(f"/mail/{key}").text
+    answer = Client(app).get(link)
+    assert answer.status_code == 200
+    assert "dba@example.com" in answer.text
+    unknown = Client(app).get(link.replace("dba%40", "who%40"))
+    assert "no such subscription" in unknown.text
+
+
+def test_status_page_shows_progress_tables_checkpoints_and_items(app):
+    dms = client(app, "dms")
+    task = create_objects(dms).create_task("nightly")
+    dms.start_replication_task(
+        ReplicationTaskArn=task, StartReplicationTaskType="start-replication"
+    )
+    dynamodb = client(app, "dynamodb")
+    dynamodb.create_table(
+        TableName="checkpoints", BillingMode="PAY_PER_REQUEST",
+        KeySchema=[{"AttributeName": "pipeline", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "pipeline", "AttributeType": "S"}],
+    )  # fmt: skip
+    dynamodb.put_item(TableName="checkpoints", Item={"pipeline": {"S": "<shop>"}})
+    page = Client(app).get("/").text
+    assert "tables loaded" in page
+    assert '<a href="/dynamodb/us-east-1/checkpoints">checkpoints</a>' in page
+    items = Client(app).get("/dynamodb/us-east-1/checkpoints").text
+    assert "&lt;shop&gt;" in items
+    assert Client(app).get("/dynamodb/us-east-1/unknown").status_code == 404
+
+
+def test_name_that_anybody_could_let_lead_here_is_refused(app):
+    for host in ("evil.example", "evil.example:4566"):
+        assert Client(app).get("/mail", headers={"Host": host}).status_code == 403
+    for host in ("127.0.0.1:4566", "[::1]:4566", "localhost", "localhost:4566"):
+        assert Client(app).get("/mail", headers={"Host": host}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [("-1", 400), ("many", 400), (str(2**40), 413), ("", 200)]
+)
+def test_body_whose_length_is_no_length_or_too_much_is_not_read(app, length, status):
+    environ = EnvironBuilder(method="POST", path="/").get_environ()
+    environ["CONTENT_LENGTH"] = length
+    chunks, answered, _ = run_wsgi_app(app, environ, buffered=True)
+    assert answered.startswith(str(status)), (answered, b"".join(chunks))
+
+
+class _Smtp(socketserver.StreamRequestHandler):
+    """Takes mails as an SMTP server does."""
+
+    received: ClassVar[Queue[str]] = Queue()
+
+    def handle(self) -> None:
+        self.wfile.write(b"220 ready\r\n")
+        while line := self.rfile.readline():
+            is_mail = line.upper().startswith(b"DATA")
+            self.wfile.write(b"354 go on\r\n" if is_mail else b"250 yes\r\n")
+            if is_mail:
+                lines = iter(self.rfile.readline, b".\r\n")
+                self.received.put(b"".join(lines).decode())
+                self.wfile.write(b"250 taken\r\n")
+
+
+def test_mails_go_on_to_an_smtp_server(tmp_path):
+    with socketserver.TCPServer(("127.0.0.1", 0), _Smtp) as server:
+        threading.Thread(target=server.handle_request, daemon=True).start()
+        relay = MailRelay.at(f"127.0.0.1:{server.server_address[1]}")
+        with local_aws(tmp_path, relay=relay) as app:
+            sns = client(app, "sns")
+            topic = sns.create_topic(Name="loads")["TopicArn"]
+            sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="dba@example.com")
+            received = _Smtp.received.get(timeout=10)
+    assert "To: dba@example.com" in received
+    assert "Subscription Confirmation" in received
+
+
+def test_smtp_server_that_is_away_keeps_no_mail_back(tmp_path, caplog):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    relay = MailRelay.at(f"127.0.0.1:{port}")
+    with local_aws(tmp_path, relay=relay) as app:
+        sns = client(app, "sns")
+        topic = sns.create_topic(Name="loads")["TopicArn"]
+        sns.subscribe(TopicArn=topic, Protocol="email", Endpoint="dba@example.com")
+        for thread in threading.enumerate():
+            if thread.name == "mail":
+                thread.join(10)
+    assert len(all_mails(tmp_path)) == 1
+    assert "did not take it" in caplog.text

@@ -11,6 +11,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +36,19 @@ logger = logging.getLogger(__name__)
 
 # DynamoDB's limit for one BatchGetItem
 _KEYS_PER_READ = 100
+
+
+@dataclass(frozen=True, slots=True)
+class TableShown:
+    """A table as a page shows it."""
+
+    region: str
+    name: str
+    item_count: int
+
+    @property
+    def path(self) -> str:
+        return f"{self.region}/{self.name}"
 
 
 class DynamoDbStore:
@@ -71,6 +85,28 @@ class DynamoDbStore:
             if reply.ok:
                 self._commit(touched, region_of(environ))
         return reply
+
+    def tables(self) -> list[TableShown]:
+        """What there is, for people."""
+        with self._lock:
+            rows = self._database.execute(
+                "SELECT region, name, (SELECT count(*) FROM items AS i"
+                " WHERE i.region = t.region AND i.name = t.name) FROM tables AS t ORDER BY 1, 2"
+            ).fetchall()
+        return [TableShown(*row) for row in rows]
+
+    def items(self, path: str, most: int = 200) -> tuple[TableShown, list[Item]] | None:
+        """A table by its region/name, and its items with the highest keys; None if unknown."""
+        for table in self.tables():
+            if table.path == path:
+                with self._lock:
+                    rows = self._database.execute(
+                        "SELECT item FROM items WHERE region = ? AND name = ?"
+                        " ORDER BY key DESC LIMIT ?",
+                        (table.region, table.name, most),
+                    ).fetchall()
+                return table, [json.loads(item) for (item,) in rows]
+        return None
 
     def close(self) -> None:
         with self._lock:

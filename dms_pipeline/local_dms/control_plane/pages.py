@@ -1,26 +1,40 @@
 """The HTML pages of the local endpoint, for a person; everything shown is escaped."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from email.message import EmailMessage
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from dms_pipeline.local_dms.control_plane.dynamodb_store import TableShown
+from dms_pipeline.local_dms.control_plane.mail import Subscription
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import (
     Endpoint,
     ReplicationInstance,
     ReplicationTask,
 )
+from dms_pipeline.local_dms.control_plane.task_descriptions import described_table, described_task
 
+_REFRESH_S = 5
+_SHOWN_TABLES = 100
+_COUNTERS = ("FullLoadRows", "Inserts", "Updates", "Deletes")
+# Of our own mails only: what follows is already escaped.
+_LINK = re.compile(r"https?://[^\s<>\"]+")
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;"
-    "border-bottom:1px solid #ddd}pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}"
+    "border-bottom:1px solid #ddd;vertical-align:top;overflow-wrap:anywhere}.wide{overflow-x:auto}"
+    "pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}"
 )
 
 
-def status_page(registry: Registry, faults: Sequence[Mapping[str, Any]] = ()) -> str:
+def status_page(
+    registry: Registry, tables: Sequence[TableShown], faults: Sequence[Mapping[str, Any]] = ()
+) -> str:
+    """Everything that there is at this moment; the page asks again every few seconds."""
     with registry.lock:
         registry.settle()
         instances = registry.all(ReplicationInstance)
@@ -29,31 +43,98 @@ def status_page(registry: Registry, faults: Sequence[Mapping[str, Any]] = ()) ->
     return _page(
         "Local AWS",
         "<p>A local AWS endpoint: DMS that really moves rows, and DynamoDB, SNS and others by "
-        "moto. "
-        '<a href="/mail">Mails</a></p>',
+        'moto. <a href="/mail">Mails</a></p>',
         _table(
             "Replication instances",
-            ("Identifier", "Region", "Status"),
-            [(i.identifier, i.region, i.life.status) for i in instances],
+            ("Identifier", "Class", "Region", "Status"),
+            [
+                (i.identifier, i.parameters["ReplicationInstanceClass"], i.region, i.life.status)
+                for i in instances
+            ],
         ),
         _table(
             "Replication tasks",
-            ("Identifier", "Type", "Status", "Last end"),
-            [
-                (t.identifier, t.migration_type, t.life.status, t.run.stop_reason if t.run else "")
-                for t in tasks
-            ],
+            ("Identifier", "Type", "Status", "Progress", "Checkpoint", "Last end"),
+            map(_task_row, tasks),
         ),
+        *map(_task_tables, tasks),
         _table(
             "Endpoints",
-            ("Identifier", "Engine", "Server"),
+            ("Identifier", "Type", "Engine", "Server"),
             [
-                (e.identifier, e.parameters["EngineName"], e.parameters.get("ServerName", ""))
+                (
+                    e.identifier,
+                    e.parameters["EndpointType"],
+                    e.parameters["EngineName"],
+                    e.parameters.get("ServerName", ""),
+                )
                 for e in endpoints
             ],
         ),
+        _table(
+            "DynamoDB tables",
+            ("Table", "Region", "Items"),
+            [
+                (_Link(f"/dynamodb/{table.path}", table.name), table.region, table.item_count)
+                for table in tables
+            ],
+        ),
         _injected_faults(faults),
+        refresh_s=_REFRESH_S,
     )
+
+
+def _task_row(task: ReplicationTask) -> Sequence[object]:
+    shown = described_task(task, with_settings=False)
+    statistics = shown["ReplicationTaskStats"] or {}
+    progress = ""
+    if statistics:
+        progress = (
+            f"{statistics['FullLoadProgressPercent']} %, {statistics['TablesLoaded']} tables"
+            f" loaded, {statistics['TablesErrored']} with errors"
+        )
+    end = shown["LastFailureMessage"] or shown["StopReason"]
+    checkpoint = shown["RecoveryCheckpoint"]
+    return (
+        task.identifier, task.migration_type, task.life.status, progress, checkpoint, end,
+    )  # fmt: skip
+
+
+def _task_tables(task: ReplicationTask) -> str:
+    """The tables of a task's latest run, those with the most changes first."""
+    rows = [described_table(row) for row in task.run.tables] if task.run else []
+    if not rows:
+        return ""
+    rows.sort(key=lambda row: -sum(row[name] for name in _COUNTERS))
+    left_out = len(rows) - _SHOWN_TABLES
+    shown = [
+        (
+            f"{row.get('SchemaName')}.{row.get('TableName')}",
+            row.get("TableState"),
+            *(row[name] for name in _COUNTERS),
+        )
+        for row in rows[:_SHOWN_TABLES]
+    ]
+    note = f"<p>and {left_out} more</p>" if left_out > 0 else ""
+    titles = ("Table", "State", "Full load", "Inserts", "Updates", "Deletes")
+    return _table(f"Tables of {task.identifier}", titles, shown) + note
+
+
+def items_page(table: TableShown, items: Sequence[Mapping[str, Mapping[str, Any]]]) -> str:
+    """A DynamoDB table; each attribute is a mapping of its type to its value."""
+    columns = list(dict.fromkeys(name for item in items for name in item))
+    rows = [[next(iter(item.get(name, {"": ""}).values())) for name in columns] for item in items]
+    back = '<p><a href="/">Local AWS</a></p>'
+    note = f"<p>{len(items)} of {table.item_count} items, the highest keys first.</p>"
+    return _page(f"DynamoDB table {table.name}", back, note, _rows(columns, rows))
+
+
+def confirmation_page(subscription: Subscription, *, is_known: bool) -> str:
+    of = f"{_text(subscription.address)} to {_text(subscription.topic_arn)}"
+    back = '<p><a href="/mail">Mails</a></p>'
+    if not is_known:
+        return _page("Not confirmed", f"<p>There is no such subscription: {of}.</p>", back)
+    return _page("Subscription confirmed", f"<p>{of}</p>", back)
 
 
 def _injected_faults(faults: Sequence[Mapping[str, Any]]) -> str:
@@ -65,13 +146,13 @@ def _injected_faults(faults: Sequence[Mapping[str, Any]]) -> str:
 
 
 def mail_list_page(mails: Sequence[tuple[str, EmailMessage]]) -> str:
-    rows = "".join(
-        f"<tr><td>{_text(mail['Date'])}</td><td>{_text(mail['To'])}</td>"
-        f'<td><a href="/mail/{quote(key)}">{_text(mail["Subject"])}</a></td></tr>'
+    rows = [
+        (mail["Date"], mail["To"], _Link(f"/mail/{quote(key)}", str(mail["Subject"])))
         for key, mail in mails
-    )
-    table = f"<table><tr><th>Date</th><th>To</th><th>Subject</th></tr>{rows}</table>"
-    return _page("Mails", table if mails else "<p>No mail was sent yet.</p>")
+    ]
+    table = _rows(("Date", "To", "Subject"), rows)
+    back = '<p><a href="/">Local AWS</a></p>'
+    return _page("Mails", back, table if mails else "<p>No mail was sent yet.</p>")
 
 
 def mail_page(mail: EmailMessage) -> str:
@@ -79,24 +160,48 @@ def mail_page(mail: EmailMessage) -> str:
         f"<tr><th>{name}</th><td>{_text(mail[name])}</td></tr>"
         for name in ("From", "To", "Date", "Subject")
     )
-    text = _text(mail.get_content())
+    text = _LINK.sub(r'<a href="\g<0>">\g<0></a>', _text(mail.get_content()))
     back = '<p><a href="/mail">All mails</a></p>'
     return _page(_plain(mail["Subject"]), f"<table>{headers}</table><pre>{text}</pre>", back)
 
 
-def _page(title: str, *parts: str) -> str:
+def _page(title: str, *parts: str, refresh_s: int = 0) -> str:
+    refresh = f'<meta http-equiv="refresh" content="{refresh_s}">' if refresh_s else ""
     return (
-        f'<!doctype html><html lang="en"><meta charset="utf-8"><title>{_text(title)}</title>'
-        f"<style>{_STYLE}</style><h1>{_text(title)}</h1>{''.join(parts)}</html>"
+        f'<!doctype html><html lang="en"><meta charset="utf-8">{refresh}'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_text(title)}</title><style>{_STYLE}</style><h1>{_text(title)}</h1>"
+        f"{''.join(parts)}</html>"
     )
 
 
-def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    listed = list(rows)
+    content = _rows(columns, listed) if listed else "<p>None.</p>"
+    return f"<h2>{_text(title)}</h2>{content}"
+
+
+def _rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     head = "".join(f"<th>{_text(column)}</th>" for column in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{_text(cell)}</td>" for cell in row) + "</tr>" for row in rows
+        "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows
     )
-    return f"<h2>{_text(title)}</h2><table><tr>{head}</tr>{body}</table>"
+    # On a phone a wide table is moved, not the page.
+    return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
+
+
+@dataclass(frozen=True, slots=True)
+class _Link:
+    """A cell that leads to another page."""
+
+    path: str
+    text: str
+
+
+def _cell(value: object) -> str:
+    if isinstance(value, _Link):
+        return f'<a href="{_text(value.path)}">{_text(value.text)}</a>'
+    return _text(value)
 
 
 def _text(value: object) -> str:

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication, WSGIEnvironment
 
 DEFAULT_REGION = "us-east-1"
+MOST_BYTES = 32 * 1024 * 1024
+"""Twice what AWS takes for the largest request of any of these services (a batch of DynamoDB)."""
+
 DYNAMODB_PREFIX = "DynamoDB_20120810."
 
 
@@ -28,6 +31,14 @@ class Reply:
     @property
     def ok(self) -> bool:
         return self.status.startswith("2")
+
+
+def why_not_read(environ: "WSGIEnvironment") -> str:
+    """What keeps a request's body from being read, as an HTTP status; empty if nothing does."""
+    length = environ.get("CONTENT_LENGTH") or "0"
+    if not length.isdecimal():
+        return "400 Bad Request"
+    return "413 Content Too Large" if int(length) > MOST_BYTES else ""
 
 
 def read_body(environ: "WSGIEnvironment") -> bytes:
