@@ -126,9 +126,9 @@ class LocalRun:
         return sorted(rows, key=json.dumps)
 
     def checkpoints(self) -> list[dict[str, Any]]:
-        """Without the lease, which lies beside them and comes and goes."""
+        """Without the lease and the note of a load that has begun, which lie beside them."""
         items = self.items("dms_load_checkpoints")
-        return [item for item in items if item["version"]["S"] != "lease"]
+        return [item for item in items if item["version"]["S"] not in ("lease", "begun")]
 
     def mails(self) -> list[Path]:
         return sorted((self.home / "aws" / "mail" / "new").iterdir())

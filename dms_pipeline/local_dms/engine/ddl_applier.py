@@ -29,6 +29,7 @@ from dms_pipeline.local_dms.engine.ddl_clauses import (
     CharsetConverted,
     ColumnAdded,
     ColumnChanged,
+    ColumnDropped,
     DefaultChanged,
     KeyChanged,
 )
@@ -194,12 +195,11 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
     if not _has_rows(target, new):
         target.execute(added)
         return
-    for other in change.clauses:
-        if isinstance(other, DefaultChanged) and same_name(other.name, clause.name):
-            raise LoadError(
-                f"column {clause.name} was added and given another default by one statement, and"
-                " what existing rows got is known to the source only; run a full load of the table"
-            )
+    if _redefines_at_once(change, clause.name):
+        raise LoadError(
+            f"column {clause.name} was added and given another default by one statement, and"
+            " what existing rows got is known to the source only; run a full load of the table"
+        )
     if any(same_name(part, clause.name) for part in change.after.source.primary_key):
         clause = replace(clause, is_key=True)
     if not (_adds_null(clause) or change.after.certain(column.source.name)):
@@ -217,6 +217,22 @@ def _add(target: TargetConnection, change: TableChange, clause: ColumnAdded) -> 
     # A default that is taken away again fills the rows there are without writing them.
     target.execute(sql.SQL("{} DEFAULT {}").format(added, sql.Literal(unescape(field))))
     _execute(target, new, "ALTER COLUMN {} DROP DEFAULT", column.target_name)
+
+
+def _redefines_at_once(change: TableChange, added: str) -> bool:
+    """Whether the statement that adds a column also gives it another default or definition.
+
+    A change of a column of that name means the one that was there before, unless it is dropped.
+    """
+    was_there = added.lower() in _by_name(change.old) and not any(
+        isinstance(each, ColumnDropped) and same_name(each.name, added) for each in change.clauses
+    )
+    return any(
+        same_name(each.name, added)
+        if isinstance(each, DefaultChanged)
+        else isinstance(each, ColumnChanged) and same_name(each.old, added) and not was_there
+        for each in change.clauses
+    )
 
 
 def _adds_null(clause: ColumnAdded) -> bool:

@@ -1,0 +1,1 @@
+ALTER TABLE t DROP COLUMN b, ADD COLUMN b char(4) DEFAULT '1', MODIFY b varchar(10);

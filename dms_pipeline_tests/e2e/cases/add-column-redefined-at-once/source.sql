@@ -1,0 +1,2 @@
+CREATE TABLE t (k int PRIMARY KEY, b text);
+INSERT INTO t (k) VALUES (1);
