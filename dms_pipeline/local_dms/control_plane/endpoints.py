@@ -30,14 +30,14 @@ from dms_pipeline.local_dms.control_plane.timing import Timing
 WHAT = "Endpoint"
 EndpointKind = Literal["source", "target"]
 
-_DISPLAY_NAMES = {
+DISPLAY_NAMES: Mapping[str, str] = {
     "mysql": "MySQL",
     "mariadb": "MariaDB",
     "aurora": "Amazon Aurora MySQL",
     "postgres": "PostgreSQL",
     "aurora-postgresql": "Amazon Aurora PostgreSQL",
 }
-_ENGINES = {
+ENGINES: Mapping[str, tuple[str, ...]] = {
     "source": ("mysql", "mariadb", "aurora"),
     "target": ("postgres", "aurora-postgresql"),
 }
@@ -153,12 +153,12 @@ def kind_of(endpoint: Endpoint) -> EndpointKind:
 def _check(params: Mapping[str, Any]) -> None:
     checked_identifier(params["EndpointIdentifier"], member="EndpointIdentifier", longest=255)
     kind = params["EndpointType"].lower()
-    if kind not in _ENGINES:
+    if kind not in ENGINES:
         raise invalid_value(f"EndpointType must be source or target, not {params['EndpointType']}.")
-    if params["EngineName"] not in _ENGINES[kind]:
+    if params["EngineName"] not in ENGINES[kind]:
         raise invalid_value(
             f"The local DMS has no engine {params['EngineName']} for a {kind}, it has: "
-            f"{', '.join(_ENGINES[kind])}."
+            f"{', '.join(ENGINES[kind])}."
         )
     settings = settings_of(params)
     if "SecretsManagerSecretId" in settings:
@@ -207,7 +207,7 @@ def described_endpoint(endpoint: Endpoint) -> dict[str, Any]:
         **kept,
         "EndpointIdentifier": endpoint.identifier,
         "EndpointType": kind_of(endpoint).upper(),
-        "EngineDisplayName": _DISPLAY_NAMES[given["EngineName"]],
+        "EngineDisplayName": DISPLAY_NAMES[given["EngineName"]],
         "Status": endpoint.life.status,
         "EndpointArn": endpoint.arn,
         "KmsKeyId": given.get("KmsKeyId"),

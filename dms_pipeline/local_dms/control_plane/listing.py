@@ -22,8 +22,18 @@ def filtered(
     *,
     by: Mapping[str, Attributes[T]],
     what: str,
+    must_match: bool = True,
 ) -> list[T]:
-    """Items that match every filter; within a filter any of its values."""
+    """Items that match every filter; within a filter any of its values.
+
+    Args:
+        items: what is there.
+        params: the request.
+        by: the filters' names, each with what it looks at.
+        what: what the items are called in a fault.
+        must_match: whether no match is a fault. It is not for operations that the service model
+            gives no ResourceNotFoundFault.
+    """
     found = list(items)
     for condition in params.get("Filters", []):
         attributes = by.get(condition["Name"])
@@ -32,7 +42,7 @@ def filtered(
             raise invalid_value(f"Filter {condition['Name']} is unknown, use one of: {allowed}")
         wanted = set(condition["Values"])
         found = [item for item in found if not wanted.isdisjoint(attributes(item))]
-    if params.get("Filters") and not found:
+    if must_match and params.get("Filters") and not found:
         raise not_found(f"No {what} matches the filters.")
     return found
 
@@ -42,12 +52,13 @@ def page(
     params: Mapping[str, Any],
     *,
     key: Callable[[T], str],
+    smallest: int = 20,
     largest: int = 100,
 ) -> tuple[list[T], str | None]:
     """One page in the order of `key` and the marker of the next, None on the last page."""
     size = params.get("MaxRecords", 100)
-    if not 20 <= size <= largest:
-        raise invalid_value(f"MaxRecords must be between 20 and {largest}, not {size}.")
+    if not smallest <= size <= largest:
+        raise invalid_value(f"MaxRecords must be between {smallest} and {largest}, not {size}.")
     ordered = sorted(items, key=key)
     if marker := params.get("Marker"):
         last = _decode(marker)

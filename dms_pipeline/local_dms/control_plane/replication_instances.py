@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from dms_pipeline.local_dms.control_plane.engine_catalogue import DEFAULT_ENGINE_VERSION
 from dms_pipeline.local_dms.control_plane.fault_injection import FaultInjection
 from dms_pipeline.local_dms.control_plane.faults import already_exists, invalid_state
 from dms_pipeline.local_dms.control_plane.identifiers import (
@@ -30,7 +31,6 @@ from dms_pipeline.local_dms.control_plane.subnet_groups import (
 from dms_pipeline.local_dms.control_plane.timing import Timing
 
 WHAT = "Replication instance"
-DEFAULT_ENGINE_VERSION = "3.5.4"
 
 
 class ReplicationInstances:

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dms_pipeline.local_dms.control_plane.account_attributes import AccountAttributes
+from dms_pipeline.local_dms.control_plane.catalogues import Catalogues
 from dms_pipeline.local_dms.control_plane.connections import (
     Background,
     ConnectionCheck,
@@ -84,6 +86,8 @@ class DmsService:
             ReplicationTasks(registry, timing),
             TaskStarts(registry, self._execution),
             Tags(registry),
+            Catalogues(),
+            AccountAttributes(registry),
         )
         self._protocol = Protocol(
             {
