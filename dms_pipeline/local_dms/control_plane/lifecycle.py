@@ -14,7 +14,7 @@ GONE = "gone"
 FORGOTTEN_S = 300.0
 
 Speed = Literal["fast", "realistic"]
-ObjectKind = Literal["instance", "endpoint", "connection", "task"]
+ObjectKind = Literal["instance", "endpoint", "connection", "task", "subscription"]
 
 FAST_S = 0.05
 # Roughly what people report for AWS; the instance dominates.
@@ -29,6 +29,9 @@ REALISTIC_S: Mapping[tuple[ObjectKind, str], float] = {
     ("task", "modifying"): 15.0,
     ("task", "stopping"): 20.0,
     ("task", "deleting"): 30.0,
+    ("subscription", "creating"): 5.0,
+    ("subscription", "modifying"): 5.0,
+    ("subscription", "deleting"): 5.0,
 }
 
 

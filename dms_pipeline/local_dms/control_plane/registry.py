@@ -1,15 +1,17 @@
 """All objects of the local DMS: in memory for reading, in the store before any answer goes out.
 
-Whoever reads or changes objects holds `lock`. States move on when somebody looks (`settle`), so
-there are no timers; an object whose last phase is over is removed, and an instance takes its
-connections along.
+A change of state is written together with the events that tell of it. Whoever reads or changes
+objects holds `lock`. States move on when somebody looks (`settle`), so there are no timers; an
+object whose last phase is over is removed, and an instance takes its connections along.
 """
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from dms_pipeline.local_dms.control_plane.event_log import EventLog
+from dms_pipeline.local_dms.control_plane.events import Event
 from dms_pipeline.local_dms.control_plane.faults import already_exists, not_found
 from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Life, Phase
 from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
@@ -32,6 +34,7 @@ class Registry:
         self.lock = threading.RLock()
         self.clock = clock
         self._store = store
+        self.events = EventLog(store.load_events(), clock)
         self._resources: dict[type[Any], dict[str, Any]] = {}
         for resource in store.load():
             self._of(type(resource))[resource.key] = resource
@@ -42,10 +45,12 @@ class Registry:
         for resources in list(self._resources.values()):
             for resource in list(resources.values()):
                 last = resource.life.phases[-1]
+                passed = [phase.status for phase in resource.life.phases]
                 if last.status == GONE:
                     self.remove(resource)
-                elif len(resource.life.phases) > 1:
-                    self.save(replace(resource, life=self.begin(last)))
+                elif len(passed) > 1:
+                    after = replace(resource, life=self.begin(last))
+                    self._write(after, self.events.of_change(resource, after, passed))
 
     def _of(self, kind: type[R]) -> dict[str, R]:
         return self._resources.setdefault(kind, {})
@@ -59,10 +64,25 @@ class Registry:
                 if life.status == GONE:
                     self.remove(resource)
                 elif life is not resource.life:
-                    resources[resource.key] = replace(resource, life=life)
+                    self._settle(resource, replace(resource, life=life))
+
+    def _settle(self, before: Resource, after: Resource) -> None:
+        # Without an event there is nothing that a crash would lose: the state is found anew.
+        if events := self.events.of_change(before, after):
+            self._write(after, events)
+        else:
+            self.keep(after)
+
+    def _write(self, resource: Resource, events: Sequence[Event]) -> None:
+        self._store.save(resource, events, self.events.oldest)
+        self.events.append(events)
+        self.keep(resource)
 
     def remove(self, resource: Resource) -> None:
-        self._store.remove(resource)
+        """Forget an object for good, and what exists only with it."""
+        events = self.events.of_change(resource, resource, (resource.life.status, GONE))
+        self._store.remove(resource, events, self.events.oldest)
+        self.events.append(events)
         self._of(type(resource)).pop(resource.key, None)
         if isinstance(resource, ReplicationInstance):
             for connection in list(self._of(Connection).values()):
@@ -71,8 +91,9 @@ class Registry:
 
     def save(self, resource: R) -> R:
         """Make the value durable and current."""
-        self._store.save(resource)
-        return self.keep(resource)
+        before = self.find(type(resource), resource.key)
+        self._write(resource, self.events.of_change(before, resource))
+        return resource
 
     def add(self, resource: R) -> R:
         """Save a new object; a `ResourceIdentifier` that another one has is refused."""

@@ -155,3 +155,24 @@ class ReplicationTask:
     def restored(cls, document: dict[str, Any]) -> Self:
         run = document.pop("run")
         return cls(run=TaskRun(**run) if run else None, **document)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSubscription:
+    """A subscription to events; kept and shown, nothing is sent for it."""
+
+    arn: str
+    region: str
+    identifier: str
+    created_at: float
+    life: Life
+    topic_arn: str
+    source_type: str | None
+    source_ids: list[str]
+    categories: list[str]
+    enabled: bool
+    tags: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        return self.arn

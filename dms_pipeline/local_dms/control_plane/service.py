@@ -19,6 +19,8 @@ from dms_pipeline.local_dms.control_plane.connections import (
 )
 from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader
 from dms_pipeline.local_dms.control_plane.endpoints import Endpoints
+from dms_pipeline.local_dms.control_plane.event_listing import EventListing
+from dms_pipeline.local_dms.control_plane.event_subscriptions import EventSubscriptions
 from dms_pipeline.local_dms.control_plane.fault_injection import FaultInjection
 from dms_pipeline.local_dms.control_plane.faulty_runs import FaultyRunner
 from dms_pipeline.local_dms.control_plane.lifecycle import Speed
@@ -88,6 +90,8 @@ class DmsService:
             Tags(registry),
             Catalogues(),
             AccountAttributes(registry),
+            EventListing(registry),
+            EventSubscriptions(registry, timing),
         )
         self._protocol = Protocol(
             {

@@ -1,4 +1,4 @@
-"""Tags of instances, endpoints, tasks and subnet groups."""
+"""Tags of whatever has an ARN."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -10,12 +10,13 @@ from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import (
     Endpoint,
+    EventSubscription,
     ReplicationInstance,
     ReplicationTask,
     SubnetGroup,
 )
 
-Tagged = ReplicationInstance | Endpoint | ReplicationTask | SubnetGroup
+Tagged = ReplicationInstance | Endpoint | ReplicationTask | SubnetGroup | EventSubscription
 
 
 class Tags:
@@ -64,6 +65,7 @@ class Tags:
             or self._registry.find(Endpoint, arn)
             or self._registry.find(ReplicationTask, arn)
             or self._registry.find(SubnetGroup, arn)
+            or self._registry.find(EventSubscription, arn)
         )
         if resource is None:
             raise not_found(f"Resource {arn} not found.")

@@ -1,0 +1,110 @@
+"""What AWS DMS tells of its instances and tasks as events, derived from how their states move on.
+
+Messages and categories are those of the user guide's tables ("AWS DMS event categories and event
+messages"), the categories spelled as DescribeEventCategories shows them, and those of a reboot are
+from AWS's example of DescribeEvents. Why a task ended is added to its message, as AWS's EventBridge
+events do.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from dms_pipeline.local_dms.control_plane.lifecycle import GONE
+from dms_pipeline.local_dms.control_plane.resources import (
+    ReplicationInstance,
+    ReplicationTask,
+    Resource,
+)
+
+INSTANCE, TASK = "replication-instance", "replication-task"
+CATEGORIES: Mapping[str, tuple[str, ...]] = {
+    INSTANCE: (
+        "low storage",
+        "configuration change",
+        "maintenance",
+        "deletion",
+        "creation",
+        "failover",
+        "failure",
+    ),
+    TASK: ("configuration change", "state change", "deletion", "creation", "failure"),
+}
+NEW = ""
+
+# (category or none, message)
+Told = tuple[str | None, str]
+_ACTIVE = ("starting", "running", "stopping")
+_INSTANCE_ENTERS: Mapping[str, Told] = {
+    "creating": ("creation", "A replication instance is being created."),
+    "deleting": ("deletion", "The replication instance is being deleted."),
+    GONE: ("deletion", "The replication instance is deleted."),
+    "rebooting": (None, "Replication application shutdown"),
+    "storage-full": ("failure", "The replication instance has gone into storage failure."),
+    "incompatible-network": (
+        "failure",
+        "The replication instance has failed due to an incompatible network.",
+    ),
+    "inaccessible-encryption-credentials": (
+        "failure",
+        "The service can't access the AWS KMS key used to encrypt the data volume.",
+    ),
+}
+_INSTANCE_AVAILABLE_AFTER: Mapping[str, Told] = {
+    "creating": ("creation", "A replication instance is created."),
+    "rebooting": (None, "Replication application restarted"),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """One event of an instance or a task."""
+
+    number: int
+    date: float
+    region: str
+    source_arn: str
+    source_identifier: str
+    source_type: str
+    instance_arn: str
+    message: str
+    category: str | None
+
+
+def told_of(before: Resource, after: Resource, statuses: Sequence[str]) -> Iterator[Told]:
+    """What is told of an object that went through `statuses`."""
+    for former, status in pairwise(statuses):
+        if former == status:
+            continue
+        if isinstance(after, ReplicationTask):
+            yield from _task(after, former, status)
+        elif isinstance(after, ReplicationInstance) and isinstance(before, ReplicationInstance):
+            yield from _instance(former, status)
+
+
+def _instance(former: str, status: str) -> list[Told]:
+    told = (
+        _INSTANCE_AVAILABLE_AFTER.get(former)
+        if status == "available"
+        else _INSTANCE_ENTERS.get(status)
+    )
+    return [told] if told else []
+
+
+def _task(task: ReplicationTask, former: str, status: str) -> list[Told]:
+    run = task.run
+    told: Told | None = None
+    match former, status:
+        case "creating", _:
+            told = "creation", "The replication task is created."
+        case "modifying", _:
+            told = "configuration change", "The replication task is modified."
+        case _, "running":
+            told = "state change", "The replication task has started."
+        case was, "stopped" if was in _ACTIVE and run:
+            told = "state change", f"The replication task has stopped. {run.stop_reason}"
+        case was, "failed" if was in _ACTIVE and run:
+            told = "failure", f"The replication task has failed. {run.failure}"
+        case _, "gone":
+            told = "deletion", "The replication task is deleted."
+    return [told] if told else []
