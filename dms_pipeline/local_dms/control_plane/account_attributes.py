@@ -24,7 +24,6 @@ _QUOTAS: Mapping[str, tuple[int, type[Any]]] = {
     "ReplicationSubnetGroups": (60, SubnetGroup),
 }
 _LARGEST_STORAGE_GB = 30_000
-_USUAL_STORAGE_GB = 50
 
 
 class AccountAttributes:
@@ -43,7 +42,7 @@ class AccountAttributes:
             for name, (_, kind) in _QUOTAS.items()
         }
         instances = self._registry.all(ReplicationInstance, request.region)
-        storage = sum(i.parameters.get("AllocatedStorage", _USUAL_STORAGE_GB) for i in instances)
+        storage = sum(i.current["AllocatedStorage"] for i in instances)
         quotas = {name: (used[name], most) for name, (most, _) in _QUOTAS.items()}
         quotas["AllocatedStorage"] = (storage, _LARGEST_STORAGE_GB)
         return {

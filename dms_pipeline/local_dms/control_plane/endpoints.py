@@ -97,6 +97,8 @@ class Endpoints:
 
     def modify(self, request: Request) -> dict[str, Any]:
         endpoint = self._registry.get(Endpoint, request.params["EndpointArn"], WHAT)
+        if endpoint.life.status == "deleting":
+            raise invalid_state(f"{WHAT} {endpoint.identifier} cannot be modified, it is deleting.")
         self._refuse_while_used(endpoint, _BUSY, "modified")
         changes = {
             name: value

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from dms_pipeline.local_dms.control_plane.lifecycle import GONE
+from dms_pipeline.local_dms.control_plane.instance_events import Told, told_of_instance
 from dms_pipeline.local_dms.control_plane.resources import (
     ReplicationInstance,
     ReplicationTask,
@@ -32,28 +32,7 @@ CATEGORIES: Mapping[str, tuple[str, ...]] = {
 }
 NEW = ""
 
-# (category or none, message)
-Told = tuple[str | None, str]
 _ACTIVE = ("starting", "running", "stopping")
-_INSTANCE_ENTERS: Mapping[str, Told] = {
-    "creating": ("creation", "A replication instance is being created."),
-    "deleting": ("deletion", "The replication instance is being deleted."),
-    GONE: ("deletion", "The replication instance is deleted."),
-    "rebooting": (None, "Replication application shutdown"),
-    "storage-full": ("failure", "The replication instance has gone into storage failure."),
-    "incompatible-network": (
-        "failure",
-        "The replication instance has failed due to an incompatible network.",
-    ),
-    "inaccessible-encryption-credentials": (
-        "failure",
-        "The service can't access the AWS KMS key used to encrypt the data volume.",
-    ),
-}
-_INSTANCE_AVAILABLE_AFTER: Mapping[str, Told] = {
-    "creating": ("creation", "A replication instance is created."),
-    "rebooting": (None, "Replication application restarted"),
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,16 +58,7 @@ def told_of(before: Resource, after: Resource, statuses: Sequence[str]) -> Itera
         if isinstance(after, ReplicationTask):
             yield from _task(after, former, status)
         elif isinstance(after, ReplicationInstance) and isinstance(before, ReplicationInstance):
-            yield from _instance(former, status)
-
-
-def _instance(former: str, status: str) -> list[Told]:
-    told = (
-        _INSTANCE_AVAILABLE_AFTER.get(former)
-        if status == "available"
-        else _INSTANCE_ENTERS.get(status)
-    )
-    return [told] if told else []
+            yield from told_of_instance(before, after, former, status)
 
 
 def _task(task: ReplicationTask, former: str, status: str) -> list[Told]:

@@ -132,7 +132,17 @@ class SlowState(InjectedFault):
     """A transitional state lasts for so many seconds, or as long as on AWS."""
 
     kind: Literal["slow"]
-    state: Literal["creating", "deleting", "modifying", "starting", "stopping", "testing"]
+    state: Literal[
+        "creating",
+        "deleting",
+        "modifying",
+        "moving",
+        "rebooting",
+        "starting",
+        "stopping",
+        "testing",
+        "upgrading",
+    ]
     resource: ObjectKind | None = None
     seconds: NonNegativeFloat | Literal["realistic"]
 

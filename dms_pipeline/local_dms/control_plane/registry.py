@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
+from dms_pipeline.local_dms.control_plane.arrivals import arrived
 from dms_pipeline.local_dms.control_plane.event_log import EventLog
 from dms_pipeline.local_dms.control_plane.events import Event
 from dms_pipeline.local_dms.control_plane.faults import already_exists, not_found
@@ -41,15 +42,16 @@ class Registry:
         self._finish_transitions()
 
     def _finish_transitions(self) -> None:
-        # Nobody can have seen what was due while the process was down.
+        # Nobody can have seen what was due while the process was down. What is in its last status
+        # already waits for the time of a change.
         for resources in list(self._resources.values()):
             for resource in list(resources.values()):
                 last = resource.life.phases[-1]
                 passed = [phase.status for phase in resource.life.phases]
                 if last.status == GONE:
                     self.remove(resource)
-                elif len(passed) > 1:
-                    after = replace(resource, life=self.begin(last))
+                elif passed[0] != last.status:
+                    after = arrived(resource, self.begin(last))
                     self._write(after, self.events.of_change(resource, after, passed))
 
     def _of(self, kind: type[R]) -> dict[str, R]:
@@ -64,7 +66,7 @@ class Registry:
                 if life.status == GONE:
                     self.remove(resource)
                 elif life is not resource.life:
-                    self._settle(resource, replace(resource, life=life))
+                    self._settle(resource, arrived(resource, life))
 
     def _settle(self, before: Resource, after: Resource) -> None:
         # Without an event there is nothing that a crash would lose: the state is found anew.

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from dms_pipeline.local_dms.control_plane.engine_catalogue import DEFAULT_ENGINE_VERSION
 from dms_pipeline.local_dms.control_plane.fault_injection import FaultInjection
 from dms_pipeline.local_dms.control_plane.faults import already_exists, invalid_state
 from dms_pipeline.local_dms.control_plane.identifiers import (
@@ -14,6 +13,7 @@ from dms_pipeline.local_dms.control_plane.identifiers import (
 )
 from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Phase
 from dms_pipeline.local_dms.control_plane.listing import filtered, page
+from dms_pipeline.local_dms.control_plane.maintenance_window import checked_window
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import (
@@ -31,6 +31,8 @@ from dms_pipeline.local_dms.control_plane.subnet_groups import (
 from dms_pipeline.local_dms.control_plane.timing import Timing
 
 WHAT = "Replication instance"
+_TRANSITIONAL = ("creating", "deleting", "modifying", "rebooting", "upgrading")
+_WINDOW = "PreferredMaintenanceWindow"
 
 
 class ReplicationInstances:
@@ -53,9 +55,9 @@ class ReplicationInstances:
         params = dict(request.params)
         member = "ReplicationInstanceIdentifier"
         identifier = checked_identifier(params[member], member=member, longest=63).lower()
-        for other in self._registry.all(ReplicationInstance, request.region):
-            if other.identifier == identifier:
-                raise already_exists(f"{WHAT} {identifier} already exists.", other.arn)
+        check_name_is_free(self._registry, identifier, region=request.region)
+        if _WINDOW in params:
+            params[_WINDOW] = checked_window(params[_WINDOW])
         group = params.get("ReplicationSubnetGroupIdentifier")
         if group is not None:
             find_group(self._registry, group, region=request.region)
@@ -71,7 +73,8 @@ class ReplicationInstances:
             parameters={name: value for name, value in params.items() if name != "Tags"},
             tags=tags_of(params),
         )
-        return {"ReplicationInstance": self._described(self._registry.add(instance))}
+        added = self._registry.add(instance)
+        return {"ReplicationInstance": instance_as_described(self._registry, added)}
 
     def describe(self, request: Request) -> dict[str, Any]:
         instances = filtered(
@@ -81,7 +84,7 @@ class ReplicationInstances:
                 "replication-instance-arn": lambda i: [i.arn],
                 "replication-instance-id": lambda i: [i.identifier],
                 "replication-instance-class": lambda i: [i.parameters["ReplicationInstanceClass"]],
-                "engine-version": lambda i: [engine_version(i)],
+                "engine-version": lambda i: [i.current["EngineVersion"]],
             },
             what=WHAT,
         )
@@ -89,16 +92,18 @@ class ReplicationInstances:
             instances, request.params, key=lambda i: f"{i.created_at:020.6f}{i.arn}"
         )
         self._registry.show(shown)
-        return {"ReplicationInstances": [self._described(i) for i in shown], "Marker": marker}
+        described = [instance_as_described(self._registry, instance) for instance in shown]
+        return {"ReplicationInstances": described, "Marker": marker}
 
     def delete(self, request: Request) -> dict[str, Any]:
         arn = request.params["ReplicationInstanceArn"]
         instance = self._registry.get(ReplicationInstance, arn, WHAT)
-        if instance.life.status in ("creating", "deleting"):
+        if instance.life.status in _TRANSITIONAL:
             raise invalid_state(
                 f"{WHAT} {instance.identifier} cannot be deleted, it is {instance.life.status}."
             )
-        tasks = [t for t in self._registry.all(ReplicationTask) if t.instance_arn == arn]
+        everywhere = self._registry.all(ReplicationTask)
+        tasks = [task for task in everywhere if arn in (task.instance_arn, task.moving_to)]
         if tasks:
             names = ", ".join(f"{task.identifier} ({task.life.status})" for task in tasks)
             raise invalid_state(
@@ -108,30 +113,31 @@ class ReplicationInstances:
         phase = self._timing.phase("instance", "deleting", instance.identifier)
         life = self._registry.begin(phase, Phase(GONE))
         deleting = self._registry.save(replace(instance, life=life))
-        return {"ReplicationInstance": self._described(deleting)}
-
-    def _described(self, instance: ReplicationInstance) -> dict[str, Any]:
-        given = instance.parameters
-        group = given.get("ReplicationSubnetGroupIdentifier")
-        found = find_group(self._registry, group, region=instance.region) if group else None
-        return described_instance(instance, found)
+        return {"ReplicationInstance": instance_as_described(self._registry, deleting)}
 
 
-def engine_version(instance: ReplicationInstance) -> str:
-    version: str = instance.parameters.get("EngineVersion", DEFAULT_ENGINE_VERSION)
-    return version
+def check_name_is_free(registry: Registry, identifier: str, *, region: str) -> None:
+    for other in registry.all(ReplicationInstance, region):
+        if other.identifier == identifier:
+            raise already_exists(f"{WHAT} {identifier} already exists.", other.arn)
+
+
+def instance_as_described(registry: Registry, instance: ReplicationInstance) -> dict[str, Any]:
+    """The instance as Describe shows it, with its subnet group."""
+    group = instance.parameters.get("ReplicationSubnetGroupIdentifier")
+    found = find_group(registry, group, region=instance.region) if group else None
+    return described_instance(instance, found)
 
 
 def described_instance(instance: ReplicationInstance, group: SubnetGroup | None) -> dict[str, Any]:
-    given = instance.parameters
-    region = instance.region
+    given, region = instance.current, instance.region
     # AWS fills the addresses in only when the instance is up.
     addresses = [] if instance.life.status == "creating" else ["127.0.0.1"]
     return {
         "ReplicationInstanceIdentifier": instance.identifier,
         "ReplicationInstanceClass": given["ReplicationInstanceClass"],
         "ReplicationInstanceStatus": instance.life.status,
-        "AllocatedStorage": given.get("AllocatedStorage", 50),
+        "AllocatedStorage": given["AllocatedStorage"],
         "InstanceCreateTime": instance.created_at,
         "VpcSecurityGroups": [
             {"VpcSecurityGroupId": group_id, "Status": "active"}
@@ -139,18 +145,17 @@ def described_instance(instance: ReplicationInstance, group: SubnetGroup | None)
         ],
         "AvailabilityZone": given.get("AvailabilityZone", f"{region}a"),
         "ReplicationSubnetGroup": described_group(group or default_group(region)),
-        "PreferredMaintenanceWindow": given.get(
-            "PreferredMaintenanceWindow", "sun:06:00-sun:14:00"
-        ),
-        "PendingModifiedValues": {},
-        "MultiAZ": given.get("MultiAZ", False),
-        "EngineVersion": engine_version(instance),
-        "AutoMinorVersionUpgrade": given.get("AutoMinorVersionUpgrade", True),
+        "PreferredMaintenanceWindow": given["PreferredMaintenanceWindow"],
+        "PendingModifiedValues": instance.pending,
+        "MultiAZ": given["MultiAZ"],
+        "EngineVersion": given["EngineVersion"],
+        "AutoMinorVersionUpgrade": given["AutoMinorVersionUpgrade"],
         "KmsKeyId": given.get("KmsKeyId", f"arn:aws:kms:{region}:{ACCOUNT_ID}:key/local-dms"),
         "ReplicationInstanceArn": instance.arn,
         "ReplicationInstancePrivateIpAddress": addresses[0] if addresses else None,
         "ReplicationInstancePrivateIpAddresses": addresses,
-        "PubliclyAccessible": given.get("PubliclyAccessible", True),
+        "PubliclyAccessible": given["PubliclyAccessible"],
         "DnsNameServers": given.get("DnsNameServers"),
-        "NetworkType": given.get("NetworkType", "IPV4"),
+        "NetworkType": given["NetworkType"],
+        "KerberosAuthenticationSettings": given.get("KerberosAuthenticationSettings"),
     }

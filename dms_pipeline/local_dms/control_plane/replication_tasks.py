@@ -38,7 +38,7 @@ from dms_pipeline.local_dms.control_plane.timing import Timing
 
 WHAT = "Replication task"
 _MIGRATION_TYPES = ("full-load", "cdc", "full-load-and-cdc")
-_SETTLED = ("ready", "stopped", "failed")
+SETTLED = ("ready", "stopped", "failed")
 
 
 class ReplicationTasks:
@@ -142,7 +142,7 @@ class ReplicationTasks:
     def modify(self, request: Request) -> dict[str, Any]:
         params = request.params
         task = find_task(self._registry, params["ReplicationTaskArn"])
-        if task.life.status not in _SETTLED:
+        if task.life.status not in SETTLED:
             raise invalid_state(
                 f"{WHAT}, excluding logging severity task settings, cannot be modified while it is "
                 f"{task.life.status} state"
@@ -170,7 +170,7 @@ class ReplicationTasks:
 
     def delete(self, request: Request) -> dict[str, Any]:
         task = find_task(self._registry, request.params["ReplicationTaskArn"])
-        if task.life.status not in _SETTLED:
+        if task.life.status not in SETTLED:
             raise invalid_state(
                 f"{WHAT} {task.identifier} cannot be deleted while it is {task.life.status}; "
                 "stop it first and wait until it is stopped."

@@ -6,13 +6,27 @@ so that the store can write any of them without knowing them.
 
 import base64
 import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
 
+from dms_pipeline.local_dms.control_plane.engine_catalogue import DEFAULT_ENGINE_VERSION
 from dms_pipeline.local_dms.control_plane.lifecycle import Life
+from dms_pipeline.local_dms.control_plane.maintenance_window import DEFAULT_WINDOW
 
 # moto's account, so that the ARNs of all services of the local endpoint agree.
 ACCOUNT_ID = "123456789012"
+
+
+_INSTANCE_DEFAULTS: Mapping[str, Any] = {
+    "AllocatedStorage": 50,
+    "PreferredMaintenanceWindow": DEFAULT_WINDOW,
+    "MultiAZ": False,
+    "EngineVersion": DEFAULT_ENGINE_VERSION,
+    "AutoMinorVersionUpgrade": True,
+    "PubliclyAccessible": True,
+    "NetworkType": "IPV4",
+}
 
 
 def new_arn(kind: str, region: str, resource_id: str | None = None) -> str:
@@ -36,7 +50,10 @@ class Resource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReplicationInstance:
-    """A replication instance; `identifier` is lower case, as DMS stores it."""
+    """A replication instance; `identifier` is lower case, as DMS stores it.
+
+    `pending` holds the members of ModifyReplicationInstance that wait or are being made.
+    """
 
     arn: str
     region: str
@@ -44,11 +61,17 @@ class ReplicationInstance:
     created_at: float
     life: Life
     parameters: dict[str, Any]
+    pending: dict[str, Any] = field(default_factory=dict)
     tags: dict[str, str]
 
     @property
     def key(self) -> str:
         return self.arn
+
+    @property
+    def current(self) -> dict[str, Any]:
+        """The members of the instance as they are now, with DMS's defaults."""
+        return {**_INSTANCE_DEFAULTS, **self.parameters}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +162,7 @@ class ReplicationTask:
     start_time: float | None
     stop_position: str | None
     task_data: str | None = None
+    moving_to: str | None = None
     recovery_checkpoint: str = ""
     run: TaskRun | None = None
     tags: dict[str, str]

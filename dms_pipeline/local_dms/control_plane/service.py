@@ -23,7 +23,9 @@ from dms_pipeline.local_dms.control_plane.event_listing import EventListing
 from dms_pipeline.local_dms.control_plane.event_subscriptions import EventSubscriptions
 from dms_pipeline.local_dms.control_plane.fault_injection import FaultInjection
 from dms_pipeline.local_dms.control_plane.faulty_runs import FaultyRunner
+from dms_pipeline.local_dms.control_plane.instance_changes import InstanceChanges
 from dms_pipeline.local_dms.control_plane.lifecycle import Speed
+from dms_pipeline.local_dms.control_plane.pending_maintenance import PendingMaintenance
 from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Protocol, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
@@ -32,6 +34,7 @@ from dms_pipeline.local_dms.control_plane.replication_tasks import ReplicationTa
 from dms_pipeline.local_dms.control_plane.subnet_groups import SubnetGroups
 from dms_pipeline.local_dms.control_plane.tags import Tags
 from dms_pipeline.local_dms.control_plane.task_execution import TaskExecution
+from dms_pipeline.local_dms.control_plane.task_moves import TaskMoves
 from dms_pipeline.local_dms.control_plane.task_runner import TaskRunner
 from dms_pipeline.local_dms.control_plane.task_starts import TaskStarts
 from dms_pipeline.local_dms.control_plane.timing import Timing
@@ -82,10 +85,13 @@ class DmsService:
         )
         groups = (
             ReplicationInstances(registry, timing, self.injection),
+            InstanceChanges(registry, timing),
+            PendingMaintenance(registry),
             SubnetGroups(registry),
             Endpoints(registry, timing),
             connections,
             ReplicationTasks(registry, timing),
+            TaskMoves(registry, timing),
             TaskStarts(registry, self._execution),
             Tags(registry),
             Catalogues(),

@@ -1,6 +1,7 @@
 """Replication subnet groups: kept and shown, without any effect on a machine that has no VPC."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from dms_pipeline.local_dms.control_plane.faults import already_exists, invalid_state, not_found
@@ -30,6 +31,7 @@ class SubnetGroups:
         return {
             "CreateReplicationSubnetGroup": self.create,
             "DescribeReplicationSubnetGroups": self.describe,
+            "ModifyReplicationSubnetGroup": self.modify,
             "DeleteReplicationSubnetGroup": self.delete,
         }
 
@@ -63,14 +65,27 @@ class SubnetGroups:
             "Marker": marker,
         }
 
+    def modify(self, request: Request) -> dict[str, Any]:
+        group, params = self._find(request), request.params
+        changed = replace(
+            group,
+            description=params.get("ReplicationSubnetGroupDescription", group.description),
+            subnet_ids=list(params["SubnetIds"]),
+        )
+        return {"ReplicationSubnetGroup": described_group(self._registry.save(changed))}
+
     def delete(self, request: Request) -> dict[str, Any]:
-        wanted = request.params["ReplicationSubnetGroupIdentifier"]
-        group = find_group(self._registry, wanted, region=request.region)
+        group = self._find(request)
         for instance in self._registry.all(ReplicationInstance, request.region):
-            if instance.parameters.get("ReplicationSubnetGroupIdentifier") == wanted:
-                raise invalid_state(f"{WHAT} {wanted} is used by {instance.identifier}.")
+            used = instance.parameters.get("ReplicationSubnetGroupIdentifier", "")
+            if used.lower() == group.identifier:
+                raise invalid_state(f"{WHAT} {group.identifier} is used by {instance.identifier}.")
         self._registry.remove(group)
         return {}
+
+    def _find(self, request: Request) -> SubnetGroup:
+        identifier = request.params["ReplicationSubnetGroupIdentifier"]
+        return find_group(self._registry, identifier, region=request.region)
 
 
 def find_group(registry: Registry, identifier: str, *, region: str) -> SubnetGroup:

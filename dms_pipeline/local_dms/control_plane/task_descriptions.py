@@ -52,6 +52,7 @@ def described_task(task: ReplicationTask, *, with_settings: bool = True) -> dict
         "ReplicationTaskArn": task.arn,
         "ReplicationTaskStats": _statistics(run, is_over=ended is not None) if run else None,
         "TaskData": task.task_data,
+        "TargetReplicationInstanceArn": task.moving_to,
     }
 
 
