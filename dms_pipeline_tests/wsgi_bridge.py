@@ -77,6 +77,7 @@ def local_aws(home: Path, engine: FakeEngine | None = None, **replaced: Any) -> 
     surroundings: dict[str, Any] = {
         "task_runner": engine or FakeEngine(),
         "connection_check": lambda kind, settings: None,
+        "schema_names": lambda kind, settings: [],
         "stored_checkpoint": lambda specification: None,
         "clock": SteppingClock(),
         "background": lambda work: work(),

@@ -10,6 +10,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -33,12 +34,13 @@ from dms_pipeline.local_dms.control_plane.mail_relay import MailRelay
 from dms_pipeline.local_dms.control_plane.protocol import CONTENT_TYPE, TARGET_PREFIX
 from dms_pipeline.local_dms.control_plane.refused_requests import refusal_of
 from dms_pipeline.local_dms.control_plane.resources import ACCOUNT_ID
+from dms_pipeline.local_dms.control_plane.schemas import SchemaNames
 from dms_pipeline.local_dms.control_plane.service import (
     DmsService,
     Surroundings,
     run_in_thread,
 )
-from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner, TaskRunner
+from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner, TaskRunner, log_path
 from dms_pipeline.local_dms.control_plane.unexpected_end import StoredCheckpoint
 from dms_pipeline.local_dms.control_plane.wire import (
     DYNAMODB_PREFIX,
@@ -174,6 +176,7 @@ def create_app(
     relay: MailRelay | None = None,
     task_runner: TaskRunner | None = None,
     connection_check: ConnectionCheck | None = None,
+    schema_names: SchemaNames | None = None,
     stored_checkpoint: StoredCheckpoint | None = None,
     clock: Callable[[], float] = time.time,
     background: Background = run_in_thread,
@@ -185,6 +188,8 @@ def create_app(
         runner=task_runner or ProcessTaskRunner(home / "logs", stored_checkpoint=stored),
         stored_checkpoint=stored,
         check=connection_check or _check_with_engine,
+        schema_names=schema_names or _schemas_by_engine,
+        log_size=partial(_log_size, home / "logs"),
         read_secret=_read_secret,
         clock=clock,
         background=background,
@@ -199,6 +204,18 @@ def _check_with_engine(kind: EndpointKind, settings: dict[str, Any]) -> str | No
     from dms_pipeline.local_dms.engine.connection_check import check_connection  # noqa: PLC0415
 
     return check_connection(kind, settings)
+
+
+def _schemas_by_engine(kind: EndpointKind, settings: dict[str, Any]) -> list[str]:
+    # Here and not at the top for the same reason.
+    from dms_pipeline.local_dms.engine.schema_names import schema_names  # noqa: PLC0415
+
+    return schema_names(kind, settings)
+
+
+def _log_size(logs: Path, task_name: str) -> int | None:
+    path = log_path(logs, task_name)
+    return path.stat().st_size if path.exists() else None
 
 
 def _stored_by_engine(specification: dict[str, Any]) -> str | None:

@@ -34,3 +34,8 @@ def invalid_value(message: str) -> Fault:
 
 def invalid_combination(message: str) -> Fault:
     return Fault("InvalidParameterCombinationException", message)
+
+
+def not_emulated(what: str) -> Fault:
+    """What AWS would do and the local DMS does not."""
+    return Fault("UnknownOperationException", f"The local DMS does not emulate {what}")

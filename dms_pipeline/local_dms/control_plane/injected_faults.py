@@ -138,6 +138,7 @@ class SlowState(InjectedFault):
         "modifying",
         "moving",
         "rebooting",
+        "refreshing",
         "starting",
         "stopping",
         "testing",

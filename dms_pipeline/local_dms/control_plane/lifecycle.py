@@ -14,7 +14,7 @@ GONE = "gone"
 FORGOTTEN_S = 300.0
 
 Speed = Literal["fast", "realistic"]
-ObjectKind = Literal["instance", "endpoint", "connection", "task", "subscription"]
+ObjectKind = Literal["instance", "endpoint", "connection", "task", "subscription", "schemas"]
 
 FAST_S = 0.05
 # Roughly what people report for AWS; the instance dominates.
@@ -33,6 +33,7 @@ REALISTIC_S: Mapping[tuple[ObjectKind, str], float] = {
     ("task", "moving"): 60.0,
     ("task", "stopping"): 20.0,
     ("task", "deleting"): 30.0,
+    ("schemas", "refreshing"): 60.0,
     ("subscription", "creating"): 5.0,
     ("subscription", "modifying"): 5.0,
     ("subscription", "deleting"): 5.0,

@@ -23,6 +23,7 @@ from dms_pipeline.local_dms.control_plane.resources import (
     ReplicationInstance,
     ReplicationTask,
     Resource,
+    SchemaRefresh,
     SubnetGroup,
 )
 
@@ -35,6 +36,7 @@ RESOURCE_TYPES: dict[str, type[Any]] = {
         Connection,
         ReplicationTask,
         EventSubscription,
+        SchemaRefresh,
     )
 }
 

@@ -14,7 +14,7 @@ from typing import Any
 from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
-from dms_pipeline.local_dms.control_plane.faults import Fault, invalid_value
+from dms_pipeline.local_dms.control_plane.faults import Fault, invalid_value, not_emulated
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Protocol:
     def _call(self, name: str, body: bytes, region: str) -> dict[str, Any]:
         operation = self._operations.get(name)
         if operation is None:
-            raise Fault("UnknownOperationException", f"The local DMS does not emulate {name}")
+            raise not_emulated(name)
         model = self._model.operation_model(name)
         answer = operation(Request(region=region, params=_parse_input(model, body)))
         output = model.output_shape

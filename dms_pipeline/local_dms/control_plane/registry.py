@@ -2,7 +2,7 @@
 
 A change of state is written together with the events that tell of it. Whoever reads or changes
 objects holds `lock`. States move on when somebody looks (`settle`), so there are no timers; an
-object whose last phase is over is removed, and an instance takes its connections along.
+object whose last phase is over is removed, and takes along what exists only with it.
 """
 
 import threading
@@ -22,6 +22,7 @@ from dms_pipeline.local_dms.control_plane.resources import (
     ReplicationInstance,
     ReplicationTask,
     Resource,
+    SchemaRefresh,
 )
 
 R = TypeVar("R", bound=Resource)
@@ -90,6 +91,8 @@ class Registry:
             for connection in list(self._of(Connection).values()):
                 if connection.instance_arn == resource.arn:
                     self.remove(connection)
+        if isinstance(resource, Endpoint) and (refresh := self.find(SchemaRefresh, resource.arn)):
+            self.remove(refresh)
 
     def save(self, resource: R) -> R:
         """Make the value durable and current."""

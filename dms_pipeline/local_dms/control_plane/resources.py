@@ -200,3 +200,21 @@ class EventSubscription:
     @property
     def key(self) -> str:
         return self.arn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SchemaRefresh:
+    """The last RefreshSchemas of an endpoint, with the names that the last good one found."""
+
+    endpoint_arn: str
+    instance_arn: str
+    region: str
+    created_at: float
+    life: Life
+    refreshed_at: float | None
+    names: list[str]
+    failure: str = ""
+
+    @property
+    def key(self) -> str:
+        return self.endpoint_arn

@@ -31,9 +31,12 @@ from dms_pipeline.local_dms.control_plane.protocol import Operation, Protocol, R
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.replication_instances import ReplicationInstances
 from dms_pipeline.local_dms.control_plane.replication_tasks import ReplicationTasks
+from dms_pipeline.local_dms.control_plane.schemas import SchemaNames, Schemas
 from dms_pipeline.local_dms.control_plane.subnet_groups import SubnetGroups
+from dms_pipeline.local_dms.control_plane.table_reloads import TableReloads
 from dms_pipeline.local_dms.control_plane.tags import Tags
 from dms_pipeline.local_dms.control_plane.task_execution import TaskExecution
+from dms_pipeline.local_dms.control_plane.task_logs import LogSize, TaskLogs
 from dms_pipeline.local_dms.control_plane.task_moves import TaskMoves
 from dms_pipeline.local_dms.control_plane.task_runner import TaskRunner
 from dms_pipeline.local_dms.control_plane.task_starts import TaskStarts
@@ -51,6 +54,8 @@ class Surroundings:
 
     runner: TaskRunner
     check: ConnectionCheck
+    schema_names: SchemaNames
+    log_size: LogSize
     read_secret: SecretReader
     stored_checkpoint: StoredCheckpoint
     clock: Callable[[], float] = time.time
@@ -90,9 +95,18 @@ class DmsService:
             SubnetGroups(registry),
             Endpoints(registry, timing),
             connections,
+            Schemas(
+                registry,
+                timing,
+                names=surroundings.schema_names,
+                read_secret=read_secret,
+                background=surroundings.background,
+            ),
             ReplicationTasks(registry, timing),
             TaskMoves(registry, timing),
             TaskStarts(registry, self._execution),
+            TableReloads(registry),
+            TaskLogs(registry, surroundings.log_size),
             Tags(registry),
             Catalogues(),
             AccountAttributes(registry),

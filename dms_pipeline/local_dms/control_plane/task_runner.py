@@ -27,6 +27,11 @@ ENGINE = (sys.executable, "-m", "dms_pipeline.local_dms.engine")
 OnMessage = Callable[[Message], None]
 
 
+def log_path(logs: Path, task_name: str) -> Path:
+    """Where a task's log is; the name was checked to be letters, digits and hyphens."""
+    return logs / f"{task_name}.log"
+
+
 class TaskHandle(Protocol):
     """One started engine."""
 
@@ -63,8 +68,7 @@ class ProcessTaskRunner:
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def start(self, spec: dict[str, Any], on_message: OnMessage) -> TaskHandle:
-        # The name is checked to be letters, digits and hyphens.
-        path = self._logs / f"{spec['task_name']}.log"
+        path = log_path(self._logs, spec["task_name"])
         log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         try:
             child = subprocess.Popen(

@@ -12,7 +12,7 @@ from dms_pipeline.local_dms.engine.source_labels import with_true_labels
 from dms_pipeline.local_dms.engine.stated_columns import charset_of_collation
 from dms_pipeline.local_dms.engine.virtual_columns import Computation, falsely_logged
 
-_SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
+SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
 # MySQL may hide the primary keys that it generates, though their values are in the log. MariaDB
 # passes over the comment, and MySQL before 8.0.30 too, which has no such keys:
 # https://dev.mysql.com/doc/refman/8.4/en/create-table-gipks.html
@@ -57,7 +57,7 @@ Names = tuple[str, ...]
 
 def list_tables(connection: "Connection[Any]") -> dict[TableId, int]:
     """Every base table outside the system schemas, with the server's estimate of its rows."""
-    rows = _query(connection, _TABLES, (_SYSTEM_SCHEMAS,))
+    rows = _query(connection, _TABLES, (SYSTEM_SCHEMAS,))
     return {TableId(schema, table): int(estimate or 0) for schema, table, estimate in rows}
 
 
