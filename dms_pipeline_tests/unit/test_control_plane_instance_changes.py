@@ -225,7 +225,7 @@ def test_task_on_a_modified_instance_waits_to_be_started(dms):
     objects = create_objects(dms)
     task = objects.create_task()
     modify(dms, objects.instance, MultiAZ=True, ApplyImmediately=True)
-    with pytest.raises(ClientError, match="must be available to start a task, it is modifying"):
+    with pytest.raises(ClientError, match="must be available for starting a task, it is modifying"):
         objects.start(task)
 
 

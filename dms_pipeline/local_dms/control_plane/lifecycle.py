@@ -14,7 +14,16 @@ GONE = "gone"
 FORGOTTEN_S = 300.0
 
 Speed = Literal["fast", "realistic"]
-ObjectKind = Literal["instance", "endpoint", "connection", "task", "subscription", "schemas"]
+ObjectKind = Literal[
+    "instance",
+    "endpoint",
+    "connection",
+    "task",
+    "subscription",
+    "schemas",
+    "assessment",
+    "config",
+]
 
 FAST_S = 0.05
 # Roughly what people report for AWS; the instance dominates.
@@ -31,9 +40,15 @@ REALISTIC_S: Mapping[tuple[ObjectKind, str], float] = {
     ("task", "starting"): 60.0,
     ("task", "modifying"): 15.0,
     ("task", "moving"): 60.0,
+    ("task", "testing"): 120.0,
     ("task", "stopping"): 20.0,
     ("task", "deleting"): 30.0,
     ("schemas", "refreshing"): 60.0,
+    ("assessment", "starting"): 10.0,
+    ("assessment", "provisioning"): 60.0,
+    ("assessment", "running"): 50.0,
+    ("assessment", "deleting"): 5.0,
+    ("config", "deleting"): 30.0,
     ("subscription", "creating"): 5.0,
     ("subscription", "modifying"): 5.0,
     ("subscription", "deleting"): 5.0,

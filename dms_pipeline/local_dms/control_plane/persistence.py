@@ -17,9 +17,11 @@ from typing import Any
 from dms_pipeline.local_dms.control_plane.events import Event
 from dms_pipeline.local_dms.control_plane.lifecycle import Life, Phase
 from dms_pipeline.local_dms.control_plane.resources import (
+    AssessmentRun,
     Connection,
     Endpoint,
     EventSubscription,
+    ReplicationConfig,
     ReplicationInstance,
     ReplicationTask,
     Resource,
@@ -37,6 +39,8 @@ RESOURCE_TYPES: dict[str, type[Any]] = {
         ReplicationTask,
         EventSubscription,
         SchemaRefresh,
+        AssessmentRun,
+        ReplicationConfig,
     )
 }
 

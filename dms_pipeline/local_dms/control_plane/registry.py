@@ -17,6 +17,7 @@ from dms_pipeline.local_dms.control_plane.faults import already_exists, not_foun
 from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Life, Phase
 from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
 from dms_pipeline.local_dms.control_plane.resources import (
+    AssessmentRun,
     Connection,
     Endpoint,
     ReplicationInstance,
@@ -93,6 +94,10 @@ class Registry:
                     self.remove(connection)
         if isinstance(resource, Endpoint) and (refresh := self.find(SchemaRefresh, resource.arn)):
             self.remove(refresh)
+        if isinstance(resource, ReplicationTask):
+            for run in list(self._of(AssessmentRun).values()):
+                if run.task_arn == resource.arn:
+                    self.remove(run)
 
     def save(self, resource: R) -> R:
         """Make the value durable and current."""

@@ -37,7 +37,7 @@ from dms_pipeline.local_dms.control_plane.task_documents import (
 from dms_pipeline.local_dms.control_plane.timing import Timing
 
 WHAT = "Replication task"
-_MIGRATION_TYPES = ("full-load", "cdc", "full-load-and-cdc")
+MIGRATION_TYPES = ("full-load", "cdc", "full-load-and-cdc")
 SETTLED = ("ready", "stopped", "failed")
 
 
@@ -97,9 +97,9 @@ class ReplicationTasks:
         instance = self._registry.get(ReplicationInstance, instance_arn, "Replication instance")
         self._check_endpoint(params["SourceEndpointArn"], "source")
         self._check_endpoint(params["TargetEndpointArn"], "target")
-        if params["MigrationType"] not in _MIGRATION_TYPES:
+        if params["MigrationType"] not in MIGRATION_TYPES:
             raise invalid_value(
-                f"MigrationType must be one of {', '.join(_MIGRATION_TYPES)}, not "
+                f"MigrationType must be one of {', '.join(MIGRATION_TYPES)}, not "
                 f"{params['MigrationType']}."
             )
         if instance.life.status != "available":

@@ -163,6 +163,7 @@ class ReplicationTask:
     stop_position: str | None
     task_data: str | None = None
     moving_to: str | None = None
+    assessed_at: float | None = None
     recovery_checkpoint: str = ""
     run: TaskRun | None = None
     tags: dict[str, str]
@@ -218,3 +219,46 @@ class SchemaRefresh:
     @property
     def key(self) -> str:
         return self.endpoint_arn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AssessmentRun:
+    """A premigration assessment run; `individual` are the ARNs of its assessments by name."""
+
+    arn: str
+    region: str
+    identifier: str
+    created_at: float
+    life: Life
+    task_arn: str
+    parameters: dict[str, Any]
+    individual: dict[str, str]
+    tags: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        return self.arn
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplicationConfig:
+    """A configuration of DMS Serverless, which is never started here."""
+
+    arn: str
+    region: str
+    identifier: str
+    created_at: float
+    updated_at: float
+    life: Life
+    source_arn: str
+    target_arn: str
+    replication_type: str
+    compute: dict[str, Any]
+    table_mappings: str
+    settings: str
+    supplemental_settings: str | None
+    tags: dict[str, str]
+
+    @property
+    def key(self) -> str:
+        return self.arn

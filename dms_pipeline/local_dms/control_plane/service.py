@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from dms_pipeline.local_dms.control_plane.account_attributes import AccountAttributes
+from dms_pipeline.local_dms.control_plane.assessment_runs import AssessmentRuns
+from dms_pipeline.local_dms.control_plane.assessments import Assessments
 from dms_pipeline.local_dms.control_plane.catalogues import Catalogues
 from dms_pipeline.local_dms.control_plane.connections import (
     Background,
@@ -107,6 +109,8 @@ class DmsService:
             TaskStarts(registry, self._execution),
             TableReloads(registry),
             TaskLogs(registry, surroundings.log_size),
+            Assessments(registry, timing),
+            AssessmentRuns(registry, timing),
             Tags(registry),
             Catalogues(),
             AccountAttributes(registry),

@@ -2,21 +2,31 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, get_args
 
 from dms_pipeline.local_dms.control_plane.faults import invalid_value, not_found
 from dms_pipeline.local_dms.control_plane.identifiers import tags_of
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import (
+    AssessmentRun,
     Endpoint,
     EventSubscription,
+    ReplicationConfig,
     ReplicationInstance,
     ReplicationTask,
     SubnetGroup,
 )
 
-Tagged = ReplicationInstance | Endpoint | ReplicationTask | SubnetGroup | EventSubscription
+Tagged = (
+    ReplicationInstance
+    | Endpoint
+    | ReplicationTask
+    | SubnetGroup
+    | EventSubscription
+    | AssessmentRun
+    | ReplicationConfig
+)
 
 
 class Tags:
@@ -60,13 +70,8 @@ class Tags:
         }
 
     def _find(self, arn: str) -> Tagged:
-        resource: Tagged | None = (
-            self._registry.find(ReplicationInstance, arn)
-            or self._registry.find(Endpoint, arn)
-            or self._registry.find(ReplicationTask, arn)
-            or self._registry.find(SubnetGroup, arn)
-            or self._registry.find(EventSubscription, arn)
-        )
-        if resource is None:
-            raise not_found(f"Resource {arn} not found.")
-        return resource
+        for kind in get_args(Tagged):
+            resource: Tagged | None = self._registry.find(kind, arn)
+            if resource is not None:
+                return resource
+        raise not_found(f"Resource {arn} not found.")

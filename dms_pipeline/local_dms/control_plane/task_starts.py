@@ -55,28 +55,10 @@ class TaskStarts:
             raise invalid_state("Replication Task cannot be started, invalid state")
         check_start_type(task, start_type, request.params)
         check_positions(request.params, task.migration_type)
-        self._check_tested(task)
+        check_tested(self._registry, task, purpose="starting")
         positioned = with_positions(task, request.params)
         resume = start_type == "resume-processing"
         return {"ReplicationTask": described_task(self._execution.start(positioned, resume=resume))}
-
-    def _check_tested(self, task: ReplicationTask) -> None:
-        instance = self._registry.get(
-            ReplicationInstance, task.instance_arn, "Replication instance"
-        )
-        if instance.life.status != "available":
-            raise invalid_state(
-                f"Replication instance {instance.identifier} must be available to start a task, "
-                f"it is {instance.life.status}."
-            )
-        for arn in (task.source_arn, task.target_arn):
-            connection = self._registry.find(Connection, Connection.key_of(instance.arn, arn))
-            if connection is None or connection.life.status != "successful":
-                endpoint = self._registry.get(Endpoint, arn, "Endpoint")
-                raise invalid_state(
-                    f"Test connection for replication instance {instance.identifier} and endpoint "
-                    f"{endpoint.identifier} should be successful for starting the replication task"
-                )
 
     def stop(self, request: Request) -> dict[str, Any]:
         task = find_task(self._registry, request.params["ReplicationTaskArn"])
@@ -110,6 +92,24 @@ class TaskStarts:
             "TableStatistics": [described_table(row) for row in shown],
             "Marker": marker,
         }
+
+
+def check_tested(registry: Registry, task: ReplicationTask, *, purpose: str) -> None:
+    """Refuse what needs an available instance and successful tests of both endpoints."""
+    instance = registry.get(ReplicationInstance, task.instance_arn, "Replication instance")
+    if instance.life.status != "available":
+        raise invalid_state(
+            f"Replication instance {instance.identifier} must be available for {purpose} a task, "
+            f"it is {instance.life.status}."
+        )
+    for arn in (task.source_arn, task.target_arn):
+        connection = registry.find(Connection, Connection.key_of(instance.arn, arn))
+        if connection is None or connection.life.status != "successful":
+            endpoint = registry.get(Endpoint, arn, "Endpoint")
+            raise invalid_state(
+                f"Test connection for replication instance {instance.identifier} and endpoint "
+                f"{endpoint.identifier} should be successful for {purpose} the replication task"
+            )
 
 
 def check_start_type(task: ReplicationTask, start_type: str, params: Mapping[str, Any]) -> None:
