@@ -22,6 +22,7 @@ from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import (
     Connection,
     Endpoint,
+    ReplicationConfig,
     ReplicationTask,
     new_arn,
 )
@@ -123,6 +124,12 @@ class Endpoints:
         if endpoint.life.status == "deleting":
             raise invalid_state(f"{WHAT} {endpoint.identifier} is already being deleted.")
         self._refuse_while_used(endpoint, None, "deleted")
+        for config in self._registry.all(ReplicationConfig):
+            if endpoint.arn in (config.source_arn, config.target_arn):
+                raise invalid_state(
+                    f"{WHAT} {endpoint.identifier} cannot be deleted, it is part of replication "
+                    f"config {config.identifier}."
+                )
         for connection in self._registry.all(Connection):
             if connection.endpoint_arn == endpoint.arn:
                 self._registry.remove(connection)

@@ -95,8 +95,8 @@ class ReplicationTasks:
     def _check_parts(self, params: Mapping[str, Any]) -> None:
         instance_arn = params["ReplicationInstanceArn"]
         instance = self._registry.get(ReplicationInstance, instance_arn, "Replication instance")
-        self._check_endpoint(params["SourceEndpointArn"], "source")
-        self._check_endpoint(params["TargetEndpointArn"], "target")
+        check_endpoint(self._registry, params["SourceEndpointArn"], "source")
+        check_endpoint(self._registry, params["TargetEndpointArn"], "target")
         if params["MigrationType"] not in MIGRATION_TYPES:
             raise invalid_value(
                 f"MigrationType must be one of {', '.join(MIGRATION_TYPES)}, not "
@@ -108,17 +108,6 @@ class ReplicationTasks:
                 "on it, "
                 f"it is {instance.life.status}."
             )
-
-    def _check_endpoint(self, arn: str, kind: str) -> None:
-        endpoint = self._registry.get(Endpoint, arn, "Endpoint")
-        if kind_of(endpoint) != kind:
-            raise invalid_value(
-                f"ReplicationEngineType [id={endpoint.arn.rsplit(':', 1)[1]}, "
-                f"name={endpoint.identifier}, "
-                f"endpointType={kind_of(endpoint).upper()}] endpoint must be of type {kind.upper()}"
-            )
-        if endpoint.life.status != "active":
-            raise invalid_state(f"Endpoint {endpoint.identifier} is {endpoint.life.status}.")
 
     def describe(self, request: Request) -> dict[str, Any]:
         tasks = filtered(
@@ -182,6 +171,18 @@ class ReplicationTasks:
 
 def find_task(registry: Registry, arn: str) -> ReplicationTask:
     return registry.get(ReplicationTask, arn, WHAT)
+
+
+def check_endpoint(registry: Registry, arn: str, kind: str) -> None:
+    endpoint = registry.get(Endpoint, arn, "Endpoint")
+    if kind_of(endpoint) != kind:
+        raise invalid_value(
+            f"ReplicationEngineType [id={endpoint.arn.rsplit(':', 1)[1]}, "
+            f"name={endpoint.identifier}, "
+            f"endpointType={kind_of(endpoint).upper()}] endpoint must be of type {kind.upper()}"
+        )
+    if endpoint.life.status != "active":
+        raise invalid_state(f"Endpoint {endpoint.identifier} is {endpoint.life.status}.")
 
 
 def check_positions(params: Mapping[str, Any], migration_type: str) -> None:

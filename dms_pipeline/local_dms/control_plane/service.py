@@ -19,6 +19,7 @@ from dms_pipeline.local_dms.control_plane.connections import (
     ConnectionCheck,
     Connections,
 )
+from dms_pipeline.local_dms.control_plane.empty_pages import EmptyPages
 from dms_pipeline.local_dms.control_plane.endpoint_login import SecretReader
 from dms_pipeline.local_dms.control_plane.endpoints import Endpoints
 from dms_pipeline.local_dms.control_plane.event_listing import EventListing
@@ -31,8 +32,10 @@ from dms_pipeline.local_dms.control_plane.pending_maintenance import PendingMain
 from dms_pipeline.local_dms.control_plane.persistence import ResourceStore
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Protocol, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
+from dms_pipeline.local_dms.control_plane.replication_configs import ReplicationConfigs
 from dms_pipeline.local_dms.control_plane.replication_instances import ReplicationInstances
 from dms_pipeline.local_dms.control_plane.replication_tasks import ReplicationTasks
+from dms_pipeline.local_dms.control_plane.replications import Replications
 from dms_pipeline.local_dms.control_plane.schemas import SchemaNames, Schemas
 from dms_pipeline.local_dms.control_plane.subnet_groups import SubnetGroups
 from dms_pipeline.local_dms.control_plane.table_reloads import TableReloads
@@ -111,6 +114,9 @@ class DmsService:
             TaskLogs(registry, surroundings.log_size),
             Assessments(registry, timing),
             AssessmentRuns(registry, timing),
+            ReplicationConfigs(registry, timing),
+            Replications(registry),
+            EmptyPages(),
             Tags(registry),
             Catalogues(),
             AccountAttributes(registry),
