@@ -153,6 +153,7 @@ def test_engine_is_upgraded_but_never_downgraded(dms, arn):
     [
         ({"EngineVersion": "3.6.1"}, "InvalidParameterCombinationException"),
         ({"EngineVersion": "new"}, "InvalidParameterValueException"),
+        ({"EngineVersion": "9" * 5000}, "InvalidParameterValueException"),
         ({"AllocatedStorage": 4}, "InvalidParameterValueException"),
         ({"AllocatedStorage": 6145}, "InvalidParameterValueException"),
         ({"PreferredMaintenanceWindow": "sunday"}, "InvalidParameterValueException"),

@@ -26,6 +26,11 @@ def protocol(result: Callable[[Any], dict[str, Any]]) -> Protocol:
         (b"[]", "SerializationException"),
         (b'{"MaxRecords":"20"}', "SerializationException"),
         (b'{"MaxRecords":true}', "SerializationException"),
+        (b'{"MaxRecords":NaN}', "SerializationException"),
+        (b'{"MaxRecords":1e999}', "SerializationException"),
+        (b'{"MaxRecords":2147483648}', "SerializationException"),
+        (b'{"Marker":"\\ud800"}', "SerializationException"),
+        pytest.param(b'{"a":' * 100_000, "SerializationException", id="deep"),
         (b'{"Filters":[{"Name":"x"}]}', "InvalidParameterValueException"),
     ],
 )
@@ -75,3 +80,11 @@ def test_times_are_epoch_floats_and_absent_members_are_left_out():
 )
 def test_region_comes_from_the_credential_scope(header, region):
     assert region_of({"HTTP_AUTHORIZATION": header}) == region
+
+
+@pytest.mark.parametrize("moment", [1e18, -1e18, 253_402_300_800])
+def test_times_that_no_calendar_has_are_refused(moment):
+    accepting = Protocol({"DescribeEvents": lambda request: {}})
+    body = json.dumps({"StartTime": moment}).encode()
+    status, fault = answer(accepting, body, "DescribeEvents")
+    assert (status, fault["__type"]) == (400, "SerializationException")

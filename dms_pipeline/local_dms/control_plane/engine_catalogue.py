@@ -4,6 +4,7 @@ Versions and their dates: AWS DMS release notes. Classes: "Choosing the right AW
 instance". Neither has an effect here, where every instance is this machine.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -36,6 +37,8 @@ ENGINE_VERSIONS = (
     EngineVersion("3.5.3", "DEPRECATED", "2024-05-17", "2026-02-28", "2026-06-30"),
 )
 
+# Python refuses to read numbers of thousands of digits.
+_VERSION = re.compile(r"\d{1,9}(\.\d{1,9}){0,9}", re.ASCII)
 _SIZES: Mapping[str, str] = {
     "t3": "micro small medium large",
     "c5": "large xlarge 2xlarge 4xlarge 9xlarge 12xlarge 18xlarge 24xlarge",
@@ -61,8 +64,8 @@ def included_storage_gb(instance_class: str) -> int:
 
 def version_order(version: str) -> tuple[int, ...]:
     """By this versions compare; a text that is no version comes before all."""
-    parts = version.split(".")
-    return tuple(map(int, parts)) if all(p.isascii() and p.isdigit() for p in parts) else ()
+    is_one = _VERSION.fullmatch(version)
+    return tuple(map(int, version.split("."))) if is_one else ()
 
 
 def upgrades_of(version: str) -> list[str]:

@@ -15,6 +15,7 @@ from botocore.loaders import Loader
 from botocore.model import ListShape, MapShape, OperationModel, ServiceModel, Shape, StructureShape
 
 from dms_pipeline.local_dms.control_plane.faults import Fault, invalid_value, not_emulated
+from dms_pipeline.local_dms.control_plane.json_text import parsed_json
 
 logger = logging.getLogger(__name__)
 
@@ -30,6 +31,12 @@ _PYTHON_TYPES: Mapping[str, tuple[type, ...]] = {
     "timestamp": (int, float),
     "boolean": (bool,),
     "blob": (str,),
+}
+# The model's integers have 32 bits, its longs 64; time stamps are within the years 1 to 9999.
+_RANGES: Mapping[str, tuple[float, float]] = {
+    "integer": (-(2**31), 2**31 - 1),
+    "long": (-(2**63), 2**63 - 1),
+    "timestamp": (-62_135_596_800, 253_402_300_799),
 }
 
 
@@ -90,7 +97,7 @@ class Protocol:
 
 def _parse_input(model: OperationModel, body: bytes) -> dict[str, Any]:
     try:
-        document = json.loads(body or b"{}")
+        document = parsed_json(body or b"{}")
     except ValueError:
         raise Fault("SerializationException", "The request body is not JSON") from None
     if not isinstance(document, dict):
@@ -112,6 +119,7 @@ def _parse(shape: Shape, value: Any, path: str) -> Any:
         return {key: _parse(shape.value, item, f"{path}.{key}") for key, item in value.items()}
     kind = shape.type_name
     _require_type(value, _PYTHON_TYPES[kind], path, kind)
+    _require_range(value, path, kind)
     return value
 
 
@@ -134,6 +142,16 @@ def _require_type(value: Any, types: tuple[type, ...], path: str, kind: str) -> 
     if wrong_bool or not isinstance(value, types):
         message = f"{path or 'The request'} must be of type {kind}, not {type(value).__name__}"
         raise Fault("SerializationException", message)
+
+
+def _require_range(value: Any, path: str, kind: str) -> None:
+    if kind in _RANGES:
+        smallest, largest = _RANGES[kind]
+        if not smallest <= value <= largest:
+            raise Fault("SerializationException", f"{path} is out of the range of type {kind}")
+    # Half a pair of UTF-16: Python takes it from an escape, but no other encoding can write it.
+    if isinstance(value, str) and any("\ud800" <= char <= "\udfff" for char in value):
+        raise Fault("SerializationException", f"{path} is not text")
 
 
 def shape_output(shape: Shape, value: Mapping[str, Any], path: str) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from dms_pipeline.local_dms.control_plane.faults import invalid_value
+from dms_pipeline.local_dms.control_plane.json_text import parsed_json
 from dms_pipeline.local_dms.control_plane.mapping_checks import (
     has_wildcard,
     wrong_selection,
@@ -36,7 +37,7 @@ _STOP_POSITION = re.compile(rf"(server_time|commit_time):\s*({_TIME})\s*")
 def checked_table_mappings(text: str) -> dict[str, Any]:
     """The parsed mappings, if AWS would accept them."""
     try:
-        document = json.loads(text)
+        document = parsed_json(text)
     except ValueError as error:
         # AWS parses with Gson; its class name is what clients have seen and may look for.
         raise invalid_value(
@@ -101,7 +102,7 @@ def _rules_error(message: str) -> Exception:
 def merged_task_settings(text: str | None, base: Mapping[str, Any] = DEFAULTS) -> str:
     """The complete settings as DMS echoes them: what was given, laid over `base`."""
     try:
-        given = json.loads(text) if text else {}
+        given = parsed_json(text) if text else {}
     except ValueError as error:
         raise invalid_value(
             "Task Settings document error: Invalid json "
