@@ -20,6 +20,7 @@ _FORKS.set_forkserver_preload(
         "dms_pipeline.cli.run",
         "dms_pipeline.cli.inspect",
         "dms_pipeline.cli.local",
+        "dms_pipeline.local_dms.app",
     ]
 )
 
