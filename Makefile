@@ -54,8 +54,17 @@ demo: setup
 dev: setup
 	@.venv/bin/dms-pipeline dev
 
+# Programs of others that the tests run; the tests that need them skip where they cannot be had.
+CLIENTS = awscli==1.46.3 apache-airflow-providers-amazon==9.39.0
+.venv/clients/installed: Makefile | .venv/installed
+	@echo "test: installing the AWS CLI and Airflow into .venv/clients (a minute the first time)"
+	@.venv/bin/python -m venv --clear .venv/clients && .venv/clients/bin/python -m pip install \
+	  --quiet --disable-pip-version-check $(CLIENTS) && touch .venv/clients/installed
+
 # Three processes keep two cores busy: many tests wait for servers.
 test: setup
+	@$(MAKE) --silent --no-print-directory .venv/clients/installed || \
+	  echo "test: they cannot be installed here; the tests that need them will skip"
 	@.venv/bin/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile \
 	  --no-loadscope-reorder
 
