@@ -20,13 +20,15 @@ from dms_pipeline.local_dms.control_plane.task_descriptions import described_tab
 
 _REFRESH_S = 5
 _SHOWN_TABLES = 100
+_LONGEST_WORD = 30
 _COUNTERS = ("FullLoadRows", "Inserts", "Updates", "Deletes")
 # Of our own mails only: what follows is already escaped.
 _LINK = re.compile(r"https?://[^\s<>\"]+")
 _STYLE = (
     "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;"
-    "border-bottom:1px solid #ddd;vertical-align:top;overflow-wrap:anywhere}.wide{overflow-x:auto}"
+    "border-bottom:1px solid #ddd;vertical-align:top}.wide{overflow-x:auto}"
+    ".long{overflow-wrap:anywhere;min-width:14rem}"
     "pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}"
 )
 
@@ -183,9 +185,7 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]])
 
 def _rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     head = "".join(f"<th>{_text(column)}</th>" for column in columns)
-    body = "".join(
-        "<tr>" + "".join(f"<td>{_cell(cell)}</td>" for cell in row) + "</tr>" for row in rows
-    )
+    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
     # On a phone a wide table is moved, not the page.
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
@@ -200,8 +200,11 @@ class _Link:
 
 def _cell(value: object) -> str:
     if isinstance(value, _Link):
-        return f'<a href="{_text(value.path)}">{_text(value.text)}</a>'
-    return _text(value)
+        return f'<td><a href="{_text(value.path)}">{_text(value.text)}</a></td>'
+    text = _plain(value)
+    # A checkpoint has no place to break; all else breaks between words.
+    is_long = any(len(word) > _LONGEST_WORD for word in text.split())
+    return f"<td{' class=long' if is_long else ''}>{_text(text)}</td>"
 
 
 def _text(value: object) -> str:
