@@ -1,6 +1,5 @@
 """The asset checks of a pipeline: they run after each load in its run, and alone from the UI."""
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
@@ -17,7 +16,6 @@ from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.source import SourceResource
 from dms_pipeline.resources.target import TargetResource
 from dms_pipeline.row_count import RowCount, count_rows
-from dms_pipeline.table_selection import ColumnRules
 from dms_pipeline.task_settings import lob_limit
 
 ROW_COUNT = "row_count"
@@ -35,8 +33,7 @@ def build_checks(pipeline: PipelineConfig, specs: Specs) -> list[dg.AssetChecksD
 
 
 def _row_count_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefinition:
-    """One check a table in one step: the tables share a snapshot and a pass over the binary log."""
-    rules = ColumnRules.of(json.loads(pipeline.table_mappings))
+    """One check a table in one step: the tables share a pass over the binary log."""
 
     @dg.multi_asset_check(
         name=f"{pipeline.name}_row_counts",
@@ -62,7 +59,11 @@ def _row_count_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDe
             # Whether a row that was inserted or deleted since passes a filter, the log does not
             # say: such keys are left out on both sides.
             keys = compare_tables(
-                filtered, source=here, target=there, checkpoint=position, rules=rules
+                filtered,
+                source=here,
+                target=there,
+                checkpoint=position,
+                rules=pipeline.column_rules,
             )
             return [
                 *(_counted(tables[each.table], each) for each in counts),
@@ -78,7 +79,6 @@ def _row_count_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDe
 
 def _content_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefinition:
     """One check a table in one step, which shares a snapshot and the log."""
-    rules = ColumnRules.of(json.loads(pipeline.table_mappings))
 
     @dg.multi_asset_check(
         name=f"{pipeline.name}_contents",
@@ -101,7 +101,7 @@ def _content_check(pipeline: PipelineConfig, specs: Specs) -> dg.AssetChecksDefi
                 source=source.database(pipeline.source.secret),
                 target=target.database(pipeline.target.secret),
                 checkpoint=position,
-                rules=rules,
+                rules=pipeline.column_rules,
                 lob_limit=lob_limit(pipeline.task_settings),
             )
             return [_compared(CONTENT, tables[each.table], each) for each in comparisons]

@@ -28,7 +28,7 @@ from pydantic import (
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import ConfigError
 from dms_pipeline.row_filter import ColumnFilter
-from dms_pipeline.table_selection import TableSelection
+from dms_pipeline.table_selection import ColumnRules, TableSelection
 
 PIPELINE_FILE = "pipeline.yaml"
 MAPPINGS_FILE = "table_mappings.json"
@@ -274,6 +274,16 @@ class PipelineConfig:
     notification_topic: str | None
     table_mappings: str
     task_settings: str
+
+    @property
+    def selection(self) -> TableSelection:
+        """Which tables the mapping selects; read anew each time, as few ask."""
+        return TableSelection.of(json.loads(self.table_mappings))
+
+    @property
+    def column_rules(self) -> ColumnRules:
+        """What the mapping makes of columns; read anew each time, as few ask."""
+        return ColumnRules.of(json.loads(self.table_mappings))
 
 
 @dataclass(frozen=True, slots=True)

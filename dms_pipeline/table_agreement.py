@@ -1,19 +1,16 @@
 """Whether source, target, table mapping and pipeline.yaml still speak of the same tables."""
 
-import json
-
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.pipeline_config import PipelineConfig
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 from dms_pipeline.schema_drift import drift
-from dms_pipeline.table_selection import ColumnRules, TableSelection
 
 
 def unlisted_tables(pipeline: PipelineConfig, source: MySQLSource) -> list[TableId]:
     """Tables that the mapping selects, and DMS loads, and that pipeline.yaml does not list."""
-    selection = TableSelection.of(json.loads(pipeline.table_mappings))
+    selection = pipeline.selection
     listed = {table.source for table in pipeline.tables}
     return [name for name in source.tables() if selection.selects(name) and name not in listed]
 
@@ -31,7 +28,7 @@ def drifted_columns(
     """
     tables = {table.source: table.target for table in pipeline.tables}
     ours, theirs = source.columns(tables), target.columns(tables.values())
-    rules = ColumnRules.of(json.loads(pipeline.table_mappings))
+    rules = pipeline.column_rules
     found = {
         name: drift(name, ours[name], theirs[there], rules)
         for name, there in tables.items()

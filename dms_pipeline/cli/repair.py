@@ -1,7 +1,6 @@
 """`dms-pipeline repair`: writes the rows of a table that a check found to differ."""
 
 import getpass
-import json
 from datetime import UTC, datetime
 
 import click
@@ -12,7 +11,6 @@ from dms_pipeline.content.repair import repair_table
 from dms_pipeline.deployments import deployment
 from dms_pipeline.errors import ConfigError, PreflightError
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable, load_pipeline
-from dms_pipeline.table_selection import ColumnRules
 from dms_pipeline.task_settings import lob_limit
 
 _BUDGET_S = 3600.0
@@ -46,7 +44,7 @@ def repair(pipeline: str, table: str) -> None:
             target=here.target().database(config.target.secret),
             checkpoint=parse_checkpoint(latest.checkpoint),
             budget_s=_BUDGET_S,
-            rules=ColumnRules.of(json.loads(config.table_mappings)),
+            rules=config.column_rules,
             lob_limit=lob_limit(config.task_settings),
         )
     finally:
