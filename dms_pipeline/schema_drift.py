@@ -37,29 +37,35 @@ def drift(
     target: Sequence[ColumnSize],
     rules: ColumnRules,
 ) -> tuple[str, ...]:
-    """What does not fit together, column by column, but for what rules of the mapping change."""
+    """What does not fit together, column by column, under the names that the mapping gives them.
+
+    What rules do with a column beyond its name is left out.
+    """
     there = {column.name.lower(): column for column in target}
-    here = {column.name.lower() for column in source}
+    named = {column.name: rules.target_name(table, column.name) for column in source}
+    here = {name.lower() for name in named.values() if name is not None}
     found = [
         problem
         for column in source
-        if not (column.is_generated or rules.change(table, column.name))
-        for problem in _problems(column, there.get(column.name.lower()))
+        if not (column.is_generated or rules.retype(table, column.name))
+        if (name := named[column.name]) is not None
+        for problem in _problems(column, name, there.get(name.lower()))
     ]
-    # A rule may have renamed another one to it.
+    # Rules of some kinds add columns, or rename those of one type.
     found += [
         f"{column.name}: only the target has it"
         for column in target
         if column.name.lower() not in here
         and not rules.add(table, column.name)
-        and not rules.columns
+        and not rules.may_make_others(table)
     ]
     return tuple(found)
 
 
-def _problems(source: ColumnSize, target: ColumnSize | None) -> Iterator[str]:
+def _problems(source: ColumnSize, name: str, target: ColumnSize | None) -> Iterator[str]:
     if target is None:
-        yield f"{source.name}: the target has no such column"
+        called = "" if name == source.name else f" as {name}"
+        yield f"{source.name}: the target has no such column{called}"
         return
     bits, room = (_INTEGER_BITS.get(side.kind) for side in (source, target))
     if bits and room and bits > room:

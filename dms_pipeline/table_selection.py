@@ -23,6 +23,8 @@ _RENAMES: Mapping[str, Callable[[str, str, str], str]] = {
     "replace-prefix": lambda name, value, old: re.sub(f"^{re.escape(old)}", lambda _: value, name),
     "replace-suffix": lambda name, value, old: re.sub(f"{re.escape(old)}$", lambda _: value, name),
 }
+_NAMING = frozenset({*_RENAMES, "include-column", "remove-column", "add-column"})
+"""What rules do with columns but for their values: whether they are there, and under which name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +125,19 @@ class ColumnRules:
             ),
         )
 
-    def change(self, table: TableId, column: str) -> bool:
-        """Whether a rule is about this column of the source."""
-        return any(rule.matches(table, column) for rule in self.columns)
+    def retype(self, table: TableId, column: str) -> bool:
+        """Whether a rule may give the target other values or another type of this column."""
+        return any(
+            rule.action not in _NAMING and rule.matches(table, column) for rule in self.columns
+        )
+
+    def may_make_others(self, table: TableId) -> bool:
+        """Whether rules may give the target columns whose names cannot be told here."""
+        return any(
+            (rule.of_one_type or rule.action == "add-before-image-columns")
+            and rule.table.fullmatch(str(table))
+            for rule in self.columns
+        )
 
     def target_name(self, table: TableId, column: str) -> str | None:
         """What the target calls a column; None if the rules leave it out, or nobody can tell."""

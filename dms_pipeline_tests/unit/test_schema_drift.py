@@ -52,5 +52,20 @@ def test_what_rules_do_with_columns_is_no_drift():
     removed = ColumnRules.of({"rules": [rule("remove-column", "secret%")]})
     source = [ColumnSize("secret_1", "int"), ColumnSize("b", "int")]
     assert drift(TABLE, source, [], removed) == ("b: the target has no such column",)
+    retyped = ColumnRules.of({"rules": [rule("change-data-type", "b")]})
+    assert drift(TABLE, [ColumnSize("b", "bigint")], [ColumnSize("b", "int4")], retyped) == ()
     added = ColumnRules.of({"rules": [rule("add-column", value="loaded_at")]})
     assert drift(TABLE, [], [ColumnSize("loaded_at", "timestamp")], added) == ()
+
+
+def test_column_that_is_renamed_is_looked_for_under_its_new_name():
+    renamed = ColumnRules.of({"rules": [rule("rename", "price", value="cost")]})
+    source = [ColumnSize("price", "bigint")]
+    assert drift(TABLE, source, [ColumnSize("cost", "int8")], renamed) == ()
+    assert drift(TABLE, source, [ColumnSize("cost", "int4")], renamed) == (
+        "price: bigint does not fit into int4",
+    )
+    assert drift(TABLE, source, [ColumnSize("price", "int8")], renamed) == (
+        "price: the target has no such column as cost",
+        "price: only the target has it",
+    )
