@@ -8,7 +8,7 @@ import dagster as dg
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.content.comparison import ContentComparison, compare_tables
 from dms_pipeline.content.definitions import Extent
-from dms_pipeline.errors import BinlogError, PreflightError
+from dms_pipeline.errors import BinlogError
 from dms_pipeline.failures import failures
 from dms_pipeline.pipeline_config import PipelineConfig, ReplicatedTable
 from dms_pipeline.records import CheckpointRecord
@@ -122,12 +122,7 @@ def _as_of_checkpoint(
 ) -> Iterator[dg.AssetCheckResult]:
     """The results of a check that needs the target to be as it was at the checkpoint."""
     with failures():
-        record = checkpoints.store().latest(pipeline.name)
-        if record is None:
-            raise PreflightError(
-                f"{pipeline.name} has not been loaded yet, so there is nothing to compare; "
-                f"run {pipeline.name}_full_load first"
-            )
+        record = checkpoints.last_load(pipeline.name)
         reason = checkpoints.why_not_at(record)
         found = []
         try:

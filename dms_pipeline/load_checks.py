@@ -8,7 +8,7 @@ from typing import Any
 import dagster as dg
 
 from dms_pipeline.binlog.position import parse_checkpoint
-from dms_pipeline.errors import DmsPipelineError, PreflightError
+from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline.failures import failures
 from dms_pipeline.load_verdicts import (
     Verdict,
@@ -115,13 +115,7 @@ def build_load_checks(pipeline: PipelineConfig, load: dg.AssetSpec) -> dg.AssetC
     ) -> Iterator[dg.AssetCheckResult]:
         selected = {key.name for key in context.selected_asset_check_keys}
         with failures():
-            record = on.checkpoints.store().latest(pipeline.name)
-            if record is None:
-                raise PreflightError(
-                    f"{pipeline.name} has not been loaded yet, so there is nothing to check; "
-                    f"run {pipeline.name}_full_load first"
-                )
-            last = _LastLoad(pipeline, record, on)
+            last = _LastLoad(pipeline, on.checkpoints.last_load(pipeline.name), on)
             for name in (name for name in _CHECKS if name in selected):
                 yield _result(load.key, name, _judged(_CHECKS[name], last))
 

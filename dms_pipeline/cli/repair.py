@@ -29,9 +29,7 @@ def repair(pipeline: str, table: str) -> None:
     wanted = _table(config, table)
     person = f"by hand: {getpass.getuser()}, {datetime.now(UTC):%Y-%m-%d %H:%M:%S}"
     checkpoints = here.checkpoints()
-    latest = checkpoints.store().latest(pipeline)
-    if latest is None:
-        raise PreflightError(f"{pipeline} has not been loaded yet; there is nothing to repair")
+    latest = checkpoints.last_load(pipeline)
     if reason := checkpoints.why_not_at(latest):
         raise PreflightError(f"{table} is not repaired: {reason}. Load {pipeline} first")
     lease = checkpoints.lease(pipeline, person)

@@ -16,7 +16,7 @@ from pydantic import Field
 
 from dms_pipeline.aws.dynamodb import KeyedTable
 from dms_pipeline.binlog.position import parse_checkpoint
-from dms_pipeline.errors import BinlogError, LoadError
+from dms_pipeline.errors import BinlogError, LoadError, PreflightError
 from dms_pipeline.records import CheckpointRecord
 from dms_pipeline.resources.aws_session import AwsSession
 from dms_pipeline.resources.leases import Lease
@@ -100,6 +100,16 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def store(self) -> CheckpointStore:
         return CheckpointStore(self._table())
+
+    def last_load(self, pipeline: str) -> CheckpointRecord:
+        """What checks look at; raises `PreflightError` if there was no load yet."""
+        record = self.store().latest(pipeline)
+        if record is None:
+            raise PreflightError(
+                f"{pipeline} has not been loaded yet, so there is nothing to check or repair; do a "
+                f"full load first, with the job {pipeline}_full_load"
+            )
+        return record
 
     def why_not_at(self, record: CheckpointRecord) -> str:
         """Why the target may not be as it was at this checkpoint, in words; empty if it is."""
