@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 FAULTS_PATH = "/_faults"
+HEALTH_PATH = "/_health"
 
 _PHRASES = {
     200: "200 OK",
@@ -127,7 +128,7 @@ class LocalAws:
     def _own(self, environ: "WSGIEnvironment") -> Reply | None:
         """The reply to what is ours and not AWS's."""
         path = environ.get("PATH_INFO", "/")
-        if _is_called_by_a_foreign_name(environ):
+        if path != HEALTH_PATH and _is_called_by_a_foreign_name(environ):
             return _forbidden("Call this endpoint by its address or as localhost.")
         if path == FAULTS_PATH:
             return self._faults(environ)
@@ -163,7 +164,7 @@ class LocalAws:
         return reply
 
     def _page(self, path: str, query: Form) -> Reply | None:
-        if path == "/_health":
+        if path == HEALTH_PATH:
             return _plain_json(200, {"status": "ok"})
         page = self._website.page(path, query)
         return _html(page) if page else None
