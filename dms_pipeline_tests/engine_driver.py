@@ -127,6 +127,11 @@ class EngineRun:
     def is_over(self) -> bool:
         return not self.process.is_alive()
 
+    def reload(self, *tables: tuple[str, str]) -> None:
+        named = [{"SchemaName": schema, "TableName": table} for schema, table in tables]
+        self._commands.write(json.dumps({"reload": named}) + "\n")
+        self._commands.flush()
+
     def stop(self) -> None:
         # A process that has ended by itself takes nothing; `wait` tells how it ended.
         with contextlib.suppress(BrokenPipeError):

@@ -9,7 +9,7 @@ Without a script a task is a load that changes nothing and stops as its specific
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -94,6 +94,7 @@ class FakeHandle:
         self.spec = spec
         self.script = script
         self.ended = False
+        self.reloads: list[dict[str, str]] = []
         self._on_message = on_message
 
     def run(self) -> None:
@@ -137,6 +138,9 @@ class FakeHandle:
     def stop(self) -> None:
         if not self.ended:
             self.finish("NORMAL")
+
+    def reload(self, tables: Sequence[dict[str, str]]) -> None:
+        self.reloads += tables
 
     def kill(self) -> None:
         if not self.ended:

@@ -5,6 +5,7 @@ import json
 import threading
 
 from dms_pipeline.local_dms.engine.model import TaskSpec
+from dms_pipeline.local_dms.engine.reload_requests import ReloadRequests
 from dms_pipeline.local_dms.engine.replication_task import ReplicationTask
 from dms_pipeline.local_dms.engine.reporter import Reporter
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
@@ -44,7 +45,7 @@ def test_what_is_loaded_is_what_the_snapshot_holds(source_server, postgres, monk
         }
     )
     messages = io.StringIO()
-    task = ReplicationTask(spec, Reporter(messages), threading.Event())
+    task = ReplicationTask(spec, Reporter(messages), threading.Event(), ReloadRequests())
     assert task.run() == "STOPPED_AFTER_CACHED_EVENTS"
     assert target_rows(postgres.dsn, f"SELECT a, b FROM {SCHEMA}.t") == [(1, 5)]
     assert target_rows(postgres.dsn, f"SELECT a FROM {SCHEMA}.later") == [(2,)]

@@ -95,7 +95,7 @@ def full_load(server, postgres, source, *, should_stop=lambda: False, **more):
         **more,
     )
     plans = [plan_table(table, rules, "") for table in tables.values()]
-    position = load.run(plans, replan=lambda: plans)
+    position = load.run(plans, replan=lambda position: plans)
     return observer, position
 
 

@@ -164,6 +164,35 @@ def test_resume_after_the_endpoint_was_killed_loses_nothing(tmp_path, mysql, pos
 
 
 @pytest.mark.usefixtures("goods")
+def test_a_table_is_reloaded_while_its_task_runs(tmp_path, mysql, postgres):
+    with endpoint(tmp_path) as (_, client):
+        dms = client("dms")
+        objects = objects_between(dms, mysql, postgres)
+        arn = objects.create_task("both", "full-load-and-cdc", TableMappings=mappings())
+        objects.start(arn)
+        until(objects, arn, "running")
+        until_table(dms, arn, FullLoadRows=2, TableState="Table completed")
+        with psycopg.connect(postgres.dsn) as connection:
+            connection.execute("DELETE FROM shop.goods")
+        table = {"SchemaName": "shop", "TableName": "goods"}
+        dms.reload_tables(ReplicationTaskArn=arn, TablesToReload=[table])
+        until_table(dms, arn, FullLoadReloaded=True, TableState="Table completed")
+        run_on_source(mysql.dsn, "INSERT INTO shop.goods VALUES (3, 'fig')")
+        until_table(dms, arn, AppliedInserts=1)
+    assert target_rows(postgres.dsn) == [(1, "apple"), (2, "pear"), (3, "fig")]
+
+
+def until_table(dms: Any, task: str, timeout_s: float = 60, **members: Any) -> None:
+    deadline = time.monotonic() + timeout_s
+    while time.monotonic() < deadline:
+        rows = dms.describe_table_statistics(ReplicationTaskArn=task)["TableStatistics"]
+        if any(members.items() <= row.items() for row in rows):
+            return
+        time.sleep(POLL_S)
+    raise AssertionError(f"still {rows}")
+
+
+@pytest.mark.usefixtures("goods")
 def test_sigterm_ends_a_running_task_in_order(tmp_path, mysql, postgres):
     with endpoint(tmp_path) as (process, client):
         objects = objects_between(client("dms"), mysql, postgres)

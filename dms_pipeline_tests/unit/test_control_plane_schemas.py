@@ -1,4 +1,4 @@
-"""Schemas are asked in the background; table reloads and task logs answer as AWS does."""
+"""Schemas are asked in the background; the logs of tasks are listed with their sizes."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 
 from dms_pipeline.errors import SourceError
 from dms_pipeline_tests.dms_objects import Objects, create_endpoint, create_objects, wait
-from dms_pipeline_tests.fake_engine import FakeEngine, Script, SteppingClock
+from dms_pipeline_tests.fake_engine import FakeEngine, SteppingClock
 from dms_pipeline_tests.wsgi_bridge import client, local_aws
 
 
@@ -150,39 +150,6 @@ def test_answer_after_a_restart_in_between_is_a_failure(tmp_path):
         shown = status(again)
     assert shown["Status"] == "failed"
     assert "ended meanwhile" in shown["LastFailureMessage"]
-
-
-TABLES = [{"SchemaName": "studentdb", "TableName": "students"}]
-
-
-def test_reload_of_a_running_task_says_that_it_is_not_emulated(objects, dms, engine):
-    engine.script("load", Script(runs_until_stopped=True))
-    task = objects.create_task()
-    with pytest.raises(ClientError, match="InvalidResourceStateFault.*must be running"):
-        dms.reload_tables(ReplicationTaskArn=task, TablesToReload=TABLES)
-    objects.start(task)
-    objects.until(task, "running")
-    with pytest.raises(ClientError, match="UnknownOperationException.*does not emulate Reload"):
-        dms.reload_tables(ReplicationTaskArn=task, TablesToReload=TABLES)
-    with pytest.raises(ClientError, match="InvalidParameterCombinationException"):
-        dms.reload_tables(
-            ReplicationTaskArn=task, TablesToReload=TABLES, ReloadOption="validate-only"
-        )
-
-
-@pytest.mark.parametrize(
-    ("params", "code"),
-    [
-        ({"TablesToReload": []}, "InvalidParameterValueException"),
-        ({"TablesToReload": TABLES * 11}, "InvalidParameterValueException"),
-        ({"ReloadOption": "all"}, "InvalidParameterValueException"),
-        ({"ReplicationTaskArn": "arn:gone"}, "ResourceNotFoundFault"),
-    ],
-)
-def test_wrong_reloads_are_refused(objects, dms, params, code):
-    given = {"ReplicationTaskArn": objects.create_task(), "TablesToReload": TABLES, **params}
-    with pytest.raises(ClientError, match=code):
-        dms.reload_tables(**given)
 
 
 def test_logs_of_an_instance_are_shown_with_their_sizes(objects, dms, tmp_path):

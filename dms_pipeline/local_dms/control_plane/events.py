@@ -52,6 +52,8 @@ class Event:
 
 def told_of(before: Resource, after: Resource, statuses: Sequence[str]) -> Iterator[Told]:
     """What is told of an object that went through `statuses`."""
+    if _asked_to_reload(before, after):
+        yield "state change", "A reload of table details was requested."
     for former, status in pairwise(statuses):
         if former == status:
             continue
@@ -59,6 +61,14 @@ def told_of(before: Resource, after: Resource, statuses: Sequence[str]) -> Itera
             yield from _task(after, former, status)
         elif isinstance(after, ReplicationInstance) and isinstance(before, ReplicationInstance):
             yield from told_of_instance(before, after, former, status)
+
+
+def _asked_to_reload(before: Resource, after: Resource) -> bool:
+    waiting = [
+        len(task.run.reloading) if isinstance(task, ReplicationTask) and task.run else 0
+        for task in (before, after)
+    ]
+    return waiting[1] > waiting[0]
 
 
 def _task(task: ReplicationTask, former: str, status: str) -> list[Told]:

@@ -89,6 +89,9 @@ class _NeverStarted:
     def stop(self) -> None:
         """Nothing runs."""
 
+    def reload(self, tables: Sequence[dict[str, str]]) -> None:
+        """Nothing runs."""
+
     def kill(self) -> None:
         """Nothing runs."""
 
@@ -168,6 +171,9 @@ class _Run:
 
     def stop(self) -> None:
         self._handle.stop()
+
+    def reload(self, tables: Sequence[dict[str, str]]) -> None:
+        self._handle.reload(tables)
 
     def kill(self) -> None:
         self._handle.kill()

@@ -141,6 +141,8 @@ class TaskRun:
     failure: str = ""
     progress: dict[str, int]
     tables: list[dict[str, Any]]
+    reloading: list[dict[str, str]] = field(default_factory=list)
+    """Tables to reload of which the engine has not said yet that it knows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -110,7 +110,7 @@ class DmsService:
             ReplicationTasks(registry, timing),
             TaskMoves(registry, timing),
             TaskStarts(registry, self._execution),
-            TableReloads(registry),
+            TableReloads(registry, self._execution),
             TaskLogs(registry, surroundings.log_size),
             Assessments(registry, timing),
             AssessmentRuns(registry, timing),

@@ -7,7 +7,7 @@ The engine may be done before anybody has seen the task start; the task's life k
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -147,6 +147,15 @@ class TaskExecution:
             handle.stop()
         return stopped
 
+    def reload(self, task: ReplicationTask, tables: Sequence[dict[str, str]]) -> None:
+        """Have the engine load tables again; they show it from now on."""
+        assert task.run is not None
+        reloading = [*task.run.reloading, *tables]
+        run = replace(task.run, reloading=reloading, tables=_shown(task.run.tables, reloading))
+        self._registry.save(replace(task, run=run))
+        if handle := self._handles.get(task.arn):
+            handle.reload(tables)
+
     def stop_all(self) -> None:
         """Stop every engine in order, and kill those that do not end in time."""
         with self._registry.lock:
@@ -179,7 +188,11 @@ class TaskExecution:
                 tables = [
                     {**row, "LastUpdateTime": self._registry.clock()} for row in message["tables"]
                 ]
-                self._save_sometimes(replace(task, run=replace(run, tables=tables)))
+                shown = _shown(tables, run.reloading)
+                self._save_sometimes(replace(task, run=replace(run, tables=shown)))
+            case "reloading":
+                waiting = [table for table in run.reloading if table not in message["tables"]]
+                self._save_sometimes(replace(task, run=replace(run, reloading=waiting)))
             case "progress":
                 progress = {name: value for name, value in message.items() if name != "type"}
                 self._save_sometimes(replace(task, run=replace(run, progress=progress)))
@@ -211,6 +224,19 @@ class TaskExecution:
         else:
             self._saved_at[task.arn] = now
             self._registry.save(task)
+
+
+def _shown(
+    tables: Sequence[dict[str, Any]], reloading: Sequence[dict[str, str]]
+) -> list[dict[str, Any]]:
+    """The engine's tables, but those to reload whose request it has not taken yet."""
+    asked = {(table["SchemaName"], table["TableName"]) for table in reloading}
+    return [
+        {**row, "TableState": "Table is being reloaded"}
+        if (row["SchemaName"], row["TableName"]) in asked
+        else row
+        for row in tables
+    ]
 
 
 def _now_running(life: Life) -> Life:

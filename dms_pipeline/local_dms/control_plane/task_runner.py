@@ -38,6 +38,9 @@ class TaskHandle(Protocol):
     def stop(self) -> None:
         """Ask the engine to end at a transaction boundary; its last message follows later."""
 
+    def reload(self, tables: Sequence[dict[str, str]]) -> None:
+        """Ask the engine to load tables again; messages tell how it goes."""
+
     def kill(self) -> None:
         """End the engine now, if it still runs."""
 
@@ -115,6 +118,9 @@ class _ProcessHandle:
 
     def stop(self) -> None:
         self.send({"stop": True})
+
+    def reload(self, tables: Sequence[dict[str, str]]) -> None:
+        self.send({"reload": list(tables)})
 
     def kill(self) -> None:
         if self._child.poll() is None:

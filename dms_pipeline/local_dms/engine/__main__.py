@@ -1,7 +1,8 @@
 """The engine's process: a task specification on standard input, messages on standard output.
 
 The first line holds the task with its passwords, which therefore are in no argument list. A later
-line ``{"stop": true}`` asks to stop, and so does the end of the input: the parent is gone.
+line ``{"reload": [{"SchemaName": ..., "TableName": ...}]}`` asks to load tables again,
+``{"stop": true}`` asks to stop, and so does the end of the input: the parent is gone.
 """
 
 import json
@@ -11,6 +12,7 @@ import sys
 import threading
 from typing import BinaryIO
 
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import (
     ConfigError,
     DmsPipelineError,
@@ -18,6 +20,7 @@ from dms_pipeline.errors import (
     TargetUnavailableError,
 )
 from dms_pipeline.local_dms.engine.model import FailureReason, TaskSpec
+from dms_pipeline.local_dms.engine.reload_requests import ReloadRequests
 from dms_pipeline.local_dms.engine.replication_task import ReplicationTask
 from dms_pipeline.local_dms.engine.reporter import Reporter
 
@@ -55,10 +58,14 @@ def _run(commands: BinaryIO, reporter: Reporter) -> None:
     signal.signal(signal.SIGTERM, lambda number, frame: stop_requested.set())
     try:
         spec = TaskSpec.from_message(_read_specification(commands))
+        reloads = ReloadRequests()
         threading.Thread(
-            target=_await_stop, args=(commands, stop_requested), name="commands", daemon=True
+            target=_follow_commands,
+            args=(commands, stop_requested, reloads),
+            name="commands",
+            daemon=True,
         ).start()
-        reason = ReplicationTask(spec, reporter, stop_requested).run()
+        reason = ReplicationTask(spec, reporter, stop_requested, reloads).run()
     except DmsPipelineError as error:
         logger.error("the task failed: %s", error)
         reporter.failed(_failure_reason(error), str(error))
@@ -76,11 +83,16 @@ def _read_specification(commands: BinaryIO) -> dict[str, object]:
     return message
 
 
-def _await_stop(commands: BinaryIO, stop_requested: threading.Event) -> None:
+def _follow_commands(
+    commands: BinaryIO, stop_requested: threading.Event, reloads: ReloadRequests
+) -> None:
     try:
         for line in commands:
-            if line.strip() and json.loads(line).get("stop"):
+            command = json.loads(line) if line.strip() else {}
+            if command.get("stop"):
                 break
+            named = command.get("reload", ())
+            reloads.add(TableId(table["SchemaName"], table["TableName"]) for table in named)
     finally:
         stop_requested.set()
 

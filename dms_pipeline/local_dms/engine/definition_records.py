@@ -114,6 +114,12 @@ class DefinitionRecords:
                     ),
                     (self._server, self._task),
                 )
+                self.forget_tables(plans)
+
+    def forget_tables(self, plans: Iterable[TablePlan]) -> None:
+        """What will be loaded anew has the definition that the source gives it then."""
+        if self._exists():
+            with self._target.transaction():
                 for plan in plans:
                     self._target.execute(
                         sql.SQL("DELETE FROM {} WHERE {}").format(self._table, _OURS),

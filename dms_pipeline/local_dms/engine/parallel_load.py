@@ -21,6 +21,9 @@ from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
 from dms_pipeline.local_dms.engine.task_settings import PrepMode
 
+Replan = Callable[[BinlogPosition | None], Sequence[TablePlan]]
+"""Given where the snapshot lies in the log, the tables to load from it."""
+
 
 class LoadObserver(Protocol):
     """Told what happens, from whichever thread it happens in, but never twice at a time."""
@@ -57,9 +60,7 @@ class FullLoad:
     subtasks: int = 1
     with_position: bool = True
 
-    def run(
-        self, plans: Sequence[TablePlan], *, replan: Callable[[], Sequence[TablePlan]]
-    ) -> BinlogPosition | None:
+    def run(self, plans: Sequence[TablePlan], *, replan: Replan) -> BinlogPosition | None:
         """Load every table; returns where in the log the snapshot lies, if that was asked for.
 
         Args:
@@ -75,7 +76,7 @@ class FullLoad:
         count = max(1, min(self.subtasks, len(plans)))
         with open_snapshot(self.source, count, with_position=self.with_position) as snapshot:
             self.observer.snapshot_opened(snapshot.position, len(snapshot.connections))
-            _Run(self, deque(replan())).work(snapshot)
+            _Run(self, deque(replan(snapshot.position))).work(snapshot)
             return snapshot.position
 
     def _create_schemas(self, schemas: set[str]) -> None:

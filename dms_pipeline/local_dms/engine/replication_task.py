@@ -1,5 +1,7 @@
 """One run of a replication task: full load, cached changes, change capture, in that order.
 
+Tables that are to be reloaded interrupt the capture; it goes on behind their new load.
+
 ``run`` either returns the reason for stopping or raises one of our errors; in both cases the
 final statistics and checkpoint have been reported before. A connection that is lost while changes
 are captured is tried again, from the checkpoint stored on the target, as the settings say.
@@ -7,6 +9,7 @@ are captured is tried again, from the checkpoint stored on the target, as the se
 
 import logging
 import threading
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -19,6 +22,7 @@ from dms_pipeline.binlog.connection import source_error
 from dms_pipeline.binlog.foreign_keys import unlogged_rules
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.snapshot import current_position
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import (
     DmsPipelineError,
     LoadError,
@@ -36,7 +40,8 @@ from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
 from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import StopReason, TaskSpec
-from dms_pipeline.local_dms.engine.parallel_load import FullLoad
+from dms_pipeline.local_dms.engine.parallel_load import FullLoad, Replan
+from dms_pipeline.local_dms.engine.reload_requests import ReloadRequests
 from dms_pipeline.local_dms.engine.reporter import Reporter
 from dms_pipeline.local_dms.engine.source_access import check_access
 from dms_pipeline.local_dms.engine.start_position import CaptureStart, resolve_start
@@ -46,11 +51,7 @@ from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
 from dms_pipeline.local_dms.engine.target_errors import target_error
-from dms_pipeline.local_dms.engine.target_tables import (
-    TargetConnection,
-    connect_target,
-    create_schema,
-)
+from dms_pipeline.local_dms.engine.target_tables import TargetConnection, connect_target
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState
 
@@ -65,14 +66,27 @@ NO_TABLES = (
 _UNLOGGED = "what the source changes by its foreign key {} is not in the log, and is not replicated"
 _PRIVILEGE = "An account sees only tables on which it has a privilege: does {} have SELECT?"
 
+Step = Callable[["Connection[Any]", TargetConnection], StopReason]
+"""A part of the run that needs both servers."""
+
 
 class ReplicationTask:
-    """Runs once, in the calling thread; ``stop_requested`` may be set from any other."""
+    """Runs once, in the calling thread.
 
-    def __init__(self, spec: TaskSpec, reporter: Reporter, stop_requested: threading.Event) -> None:
+    Any other may set ``stop_requested`` and add to ``reloads``.
+    """
+
+    def __init__(
+        self,
+        spec: TaskSpec,
+        reporter: Reporter,
+        stop_requested: threading.Event,
+        reloads: ReloadRequests,
+    ) -> None:
         self._spec = spec
         self._reporter = reporter
         self._stop_requested = stop_requested
+        self._reloads = reloads
         self._settings = replace(
             TaskSettings.from_message(spec.task_settings),
             skips_partition_ddl=spec.skips_partition_ddl,
@@ -100,9 +114,10 @@ class ReplicationTask:
 
     def _run_with_retries(self) -> StopReason:
         attempts = RecoveryAttempts(self._settings.policies.retries)
+        step: Step = self._begin
         while True:
             try:
-                return self._connected(again=attempts.count > 0)
+                reason = self._connected(step)
             except (SourceUnavailableError, TargetUnavailableError) as error:
                 if self._begun_at is None:
                     raise
@@ -115,6 +130,22 @@ class ReplicationTask:
                 if self._stop_requested.wait(delay_s):
                     self._report_stored()
                     return "NORMAL"
+                step = self._continue
+            else:
+                if not self._is_interrupted(reason):
+                    return reason
+                step = self._reload
+
+    def _is_interrupted(self, reason: StopReason) -> bool:
+        """Whether it was tables to reload that ended the capture, and not the task."""
+        waiting = self._reloads.waiting()
+        if not waiting:
+            return False
+        if reason in ("NORMAL", "FULL_LOAD_ONLY_FINISHED") and not self._stop_requested.is_set():
+            return True
+        names = ", ".join(map(str, waiting))
+        logger.warning("the task stops before it has reloaded %s; a resume does it", names)
+        return False
 
     def _report_stored(self) -> None:
         """A target that was lost during a commit may have carried it out."""
@@ -138,11 +169,11 @@ class ReplicationTask:
             f"{error}. Task '{self._spec.task_name}' was stopped after {attempts} recovery attempts"
         )
 
-    def _connected(self, *, again: bool) -> StopReason:
+    def _connected(self, step: Step) -> StopReason:
         source = self._spec.source.connect()
         try:
             with connect_target(self._spec.target) as target:
-                return self._continue(source, target) if again else self._begin(source, target)
+                return step(source, target)
         except pymysql.MySQLError as error:
             raise source_error(str(self._spec.source), error) from error
         except psycopg.Error as error:
@@ -179,23 +210,86 @@ class ReplicationTask:
         )
         if loads:
             return self._load_and_capture(source, target)
+        self._reloads.add(self._statistics.being_reloaded())
         start = resolve_start(self._spec.source, source, checkpoint, time=self._spec.start_time)
         self._reporter.running()
         resumed = Checkpoint.resuming(checkpoint or "", start.position)
-        return self._capture(source, target, start, resumed, stop=self._stop)
+        return self._capture(source, target, start, resumed)
 
     def _continue(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
-        """Capture again after a connection was lost, from what this run has stored if it has."""
+        """Capture again after an interruption, from what this run has stored if it has."""
+        self._read_catalogue(source, target)
+        return self._capture(source, target, *self._reached(source, target))
+
+    def _read_catalogue(self, source: "Connection[Any]", target: TargetConnection) -> None:
         self._catalogue = self._new_catalogue()
         self._catalogue.read(source)
         self._state.own(target)
+
+    def _reached(
+        self, source: "Connection[Any]", target: TargetConnection
+    ) -> tuple[CaptureStart, Checkpoint]:
         stored = self._state.read(target) if self._captures else self._begun_at
         if stored is None:
             raise LoadError("the checkpoint on the target is gone while the task was running")
         start = resolve_start(self._spec.source, source, stored, time=None)
         checkpoint = Checkpoint.resuming(stored, start.position)
-        start = CaptureStart(start.position, self._not_before)
-        return self._capture(source, target, start, checkpoint, stop=self._stop)
+        return CaptureStart(start.position, self._not_before), checkpoint
+
+    def _reload(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
+        """Load the tables that wait for it, then go on.
+
+        With change capture all tables are first brought to where the snapshot for the load lies,
+        those to reload as well. So data and checkpoint agree in every moment, and whatever ends the
+        load leaves the tables as they were.
+        """
+        tables = self._reloads.waiting()
+        self._statistics.reload_begun(tables)
+        self._reporter.statistics(self._statistics, now=True)
+        self._reporter.reloading(tables)
+        reason: StopReason = "NORMAL"
+
+        def replan(position: BinlogPosition | None) -> list[TablePlan]:
+            nonlocal reason
+            if position is not None:
+                reason = self._catch_up(source, target, position)
+                if reason != "STOPPED_AFTER_CACHED_EVENTS":
+                    raise LoadInterruptedError
+            self._plans_to_load(position)
+            plans = self._plans_of(tables)
+            self._records(target).forget_tables(plans)
+            return plans
+
+        try:
+            self._load(target, self._plans_of(tables), replan)
+        except LoadInterruptedError:
+            return "NORMAL" if self._stop_requested.is_set() else reason
+        for table in self._statistics.being_reloaded():
+            logger.error("table %s is not reloaded: the source has no such table", table)
+            self._statistics.failed(table)
+        self._reloads.done(tables)
+        if not self._captures_changes:
+            return "FULL_LOAD_ONLY_FINISHED"
+        return self._continue(source, target)
+
+    def _plans_of(self, tables: Iterable[TableId]) -> list[TablePlan]:
+        plans = self._catalogue.plans
+        return [plans[table] for table in tables if table in plans]
+
+    def _catch_up(
+        self, source: "Connection[Any]", target: TargetConnection, position: BinlogPosition
+    ) -> StopReason:
+        """Capture up to a position that the source has reached already."""
+        self._read_catalogue(source, target)
+        start, checkpoint = self._reached(source, target)
+        return self._capture_until(
+            source,
+            target,
+            start,
+            checkpoint,
+            stop=replace(self._stop, cached_changes_end=position),
+            stop_requested=self._stop_requested.is_set,
+        )
 
     def _resume_checkpoint(self, target: TargetConnection) -> str | None:
         """The checkpoint to start from; on resume the target may know a later one than the caller.
@@ -215,8 +309,10 @@ class ReplicationTask:
         self._reporter.statistics(self._statistics, now=True)
         if self._captures_changes:
             self._state.forget(target)
+        plans = list(self._catalogue.plans.values())
+        self._records(target).forget(plans)
         try:
-            position = self._load(target)
+            position = self._load(target, plans, self._plans_to_load)
         except LoadInterruptedError:
             return "NORMAL"
         if position is None:
@@ -231,10 +327,13 @@ class ReplicationTask:
         if self._settings.stop_after_cached_changes:
             self._stop = StopCondition(cached_changes_end=current_position(source))
         start = CaptureStart(position)
-        return self._capture(source, target, start, checkpoint, stop=self._stop)
+        return self._capture(source, target, start, checkpoint)
 
-    def _load(self, target: TargetConnection) -> BinlogPosition | None:
-        """Load every table from one snapshot; returns where in the log the snapshot lies."""
+    def _load(
+        self, target: TargetConnection, plans: Sequence[TablePlan], replan: Replan
+    ) -> BinlogPosition | None:
+        """Load tables from one snapshot; returns where in the log the snapshot lies."""
+        logger.info("full load of %d tables", len(plans))
         errors = ErrorHandler(target, self._settings.policies, self._control)
         load = FullLoad(
             self._spec.source,
@@ -245,20 +344,14 @@ class ReplicationTask:
             subtasks=self._settings.full_load_subtasks,
             with_position=self._captures_changes,
         )
-        plans = list(self._catalogue.plans.values())
-        # Before the workers, who would get in each other's way.
-        for schema in dict.fromkeys(plan.target_schema for plan in plans):
-            self._create_schema(target, schema)
-        self._records(target).forget(plans)
-        logger.info("full load of %d tables", len(plans))
         try:
-            position = load.run(plans, replan=self._replan)
+            position = load.run(plans, replan=replan)
         finally:
             errors.log.log_totals()
         self._reporter.statistics(self._statistics, now=True)
         return position
 
-    def _replan(self) -> list[TablePlan]:
+    def _plans_to_load(self, position: BinlogPosition | None) -> list[TablePlan]:
         """The source's definitions may have changed since the task was started."""
         with closing(self._spec.source.connect()) as source:
             self._catalogue = self._new_catalogue()
@@ -267,14 +360,23 @@ class ReplicationTask:
             self._statistics.add_table(table)
         return list(self._catalogue.plans.values())
 
-    @staticmethod
-    def _create_schema(target: TargetConnection, schema: str) -> None:
-        try:
-            create_schema(target, schema)
-        except psycopg.Error as error:
-            raise target_error(f"schema {schema}, which the target lacks", error, target) from error
-
     def _capture(
+        self,
+        source: "Connection[Any]",
+        target: TargetConnection,
+        start: CaptureStart,
+        checkpoint: Checkpoint,
+    ) -> StopReason:
+        return self._capture_until(
+            source,
+            target,
+            start,
+            checkpoint,
+            stop=self._stop,
+            stop_requested=lambda: self._stop_requested.is_set() or bool(self._reloads.waiting()),
+        )
+
+    def _capture_until(
         self,
         source: "Connection[Any]",
         target: TargetConnection,
@@ -282,6 +384,7 @@ class ReplicationTask:
         checkpoint: Checkpoint,
         *,
         stop: StopCondition,
+        stop_requested: Callable[[], bool],
     ) -> StopReason:
         self._not_before = start.not_before
         self._begun_at = self._begun_at or checkpoint.encode()
@@ -295,7 +398,7 @@ class ReplicationTask:
             start=start,
             checkpoint=checkpoint,
             stop=stop,
-            stop_requested=self._stop_requested.is_set,
+            stop_requested=stop_requested,
         )
 
     def _session(self, target: TargetConnection) -> CaptureSession:

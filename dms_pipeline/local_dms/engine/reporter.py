@@ -3,9 +3,10 @@
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.model import FailureReason, StopReason
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
 
@@ -43,6 +44,11 @@ class Reporter:
         if value != self.last_checkpoint:
             self._send({"type": "checkpoint", "value": value})
             self.last_checkpoint = value
+
+    def reloading(self, tables: Iterable[TableId]) -> None:
+        """These tables' requests have been taken; their states tell the rest."""
+        named = [{"SchemaName": name.schema, "TableName": name.table} for name in tables]
+        self._send({"type": "reloading", "tables": named})
 
     def stopped(self, reason: StopReason) -> None:
         self._send({"type": "stopped", "reason": reason})

@@ -9,7 +9,7 @@ from dms_pipeline.errors import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class StopCondition:
-    """At most one of these is set; with none, only a request ends the task."""
+    """Whichever comes first; with none set, only a request ends the task."""
 
     server_time: float | None = None
     commit_time: float | None = None

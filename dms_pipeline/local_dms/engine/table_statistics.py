@@ -18,6 +18,7 @@ _COUNTER_OF_KIND: dict[RowKind, str] = {
     "update": "Updates",
     "delete": "Deletes",
 }
+_RELOADING = "Table is being reloaded"
 
 
 @dataclass(slots=True)
@@ -29,6 +30,9 @@ class TableCounters:
     counters: dict[str, int] = field(default_factory=lambda: dict.fromkeys(_COUNTERS, 0))
     full_load_start: float | None = None
     full_load_end: float | None = None
+    is_reloaded: bool = False
+    is_suspended: bool = False
+    """Its changes are not applied, whatever its state says while it is loaded again."""
 
     def as_message(self) -> dict[str, Any]:
         message: dict[str, Any] = {
@@ -36,6 +40,7 @@ class TableCounters:
             "TableName": self.table_id.table,
             **self.counters,
             "TableState": self.state,
+            "FullLoadReloaded": self.is_reloaded,
         }
         if self.full_load_start is not None:
             message["FullLoadStartTime"] = self.full_load_start
@@ -63,15 +68,29 @@ class TableStatistics:
                 known.counters |= {name: int(row.get(name) or 0) for name in _COUNTERS}
                 known.full_load_start = row.get("FullLoadStartTime")
                 known.full_load_end = row.get("FullLoadEndTime")
+                known.is_reloaded = bool(row.get("FullLoadReloaded"))
                 if row.get("TableState") == "Table error":
                     # What was not applied meanwhile is missing for good.
-                    known.state = "Table error"
+                    known.state, known.is_suspended = "Table error", True
+                elif _is_cut_off(row):
+                    # It may have been in error before.
+                    known.state, known.is_suspended = _RELOADING, True
 
     def add_table(self, table: TableId) -> None:
         self._tables.setdefault(table, TableCounters(table, "Table completed"))
 
     def suspended(self) -> list[TableId]:
-        return [table for table, row in self._tables.items() if row.state == "Table error"]
+        return [table for table, row in self._tables.items() if row.is_suspended]
+
+    def reload_begun(self, tables: Iterable[TableId]) -> None:
+        for table in tables:
+            self.add_table(table)
+            self._tables[table].state = _RELOADING
+            self._tables[table].is_reloaded = True
+
+    def being_reloaded(self) -> list[TableId]:
+        """Those whose reload has not begun to load, or was cut off by the end of a former run."""
+        return [table for table, row in self._tables.items() if row.state == _RELOADING]
 
     def captured(self, table: TableId, kind: RowKind, count: int) -> None:
         self.add_table(table)
@@ -101,10 +120,12 @@ class TableStatistics:
     def full_load_finished(self, table: TableId) -> None:
         counters = self._tables[table]
         counters.state, counters.full_load_end = "Table completed", self._clock()
+        counters.is_suspended = False
 
     def failed(self, table: TableId) -> None:
         self.add_table(table)
         self._tables[table].state = "Table error"
+        self._tables[table].is_suspended = True
 
     def tables_message(self) -> dict[str, Any]:
         return {"type": "tables", "tables": [t.as_message() for t in self._tables.values()]}
@@ -120,3 +141,9 @@ class TableStatistics:
             "tables_queued": states.count("Before load"),
             "tables_errored": states.count("Table error"),
         }
+
+
+def _is_cut_off(row: dict[str, Any]) -> bool:
+    """Whether the table's reload did not end before its run did."""
+    loading = row.get("TableState") == "Full load" and row.get("FullLoadReloaded")
+    return bool(loading) or row.get("TableState") == _RELOADING
