@@ -15,7 +15,7 @@ from dms_pipeline.aws.secrets import DatabaseSecrets
 from dms_pipeline.aws.session import AwsAccess, new_client
 from dms_pipeline.aws.sns import Topic
 from dms_pipeline.errors import AwsError, RoleError
-from dms_pipeline_tests.integration.test_local_aws_process import endpoint
+from dms_pipeline_tests.local_endpoint import endpoint
 
 _TOPIC_ARN = "arn:aws:sns:us-east-1:123456789012:mails"
 

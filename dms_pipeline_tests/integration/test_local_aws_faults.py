@@ -19,7 +19,7 @@ from dms_pipeline_tests.integration.test_local_aws_load import (
     target_rows,
     until,
 )
-from dms_pipeline_tests.integration.test_local_aws_process import endpoint
+from dms_pipeline_tests.local_endpoint import endpoint
 
 __all__ = ["goods"]
 

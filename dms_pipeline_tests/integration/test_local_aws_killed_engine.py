@@ -22,7 +22,7 @@ from dms_pipeline_tests.integration.test_local_aws_load import (
     objects_between,
     until,
 )
-from dms_pipeline_tests.integration.test_local_aws_process import endpoint
+from dms_pipeline_tests.local_endpoint import endpoint
 from dms_pipeline_tests.restarting_workload import PersistentWriter
 
 SCHEMA = "killed_engine"

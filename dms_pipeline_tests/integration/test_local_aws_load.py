@@ -15,7 +15,7 @@ from pymysql.constants import CLIENT
 
 from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer
 from dms_pipeline_tests.dms_objects import Objects, create_endpoint, create_instance, wait
-from dms_pipeline_tests.integration.test_local_aws_process import endpoint
+from dms_pipeline_tests.local_endpoint import endpoint
 
 POLL_S = 0.1
 

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from dms_pipeline_tests.dms_objects import SOURCE
-from dms_pipeline_tests.integration.test_local_aws_random_kills import endpoint
+from dms_pipeline_tests.local_endpoint import warm_endpoint
 
 CLIENTS = 50
 ADDITIONS = 4
@@ -53,7 +53,7 @@ def _counted(client: Callable[[str], Any], number: int, together: threading.Barr
 
 
 def test_fifty_clients_lose_no_update(tmp_path):
-    with endpoint(tmp_path) as (client, _):
+    with warm_endpoint(tmp_path) as (_, client):
         dynamodb = client("dynamodb")
         dynamodb.create_table(
             TableName="shared", BillingMode="PAY_PER_REQUEST",
@@ -77,7 +77,7 @@ def test_fifty_clients_lose_no_update(tmp_path):
         for row in own:
             [tag] = dms.list_tags_for_resource(ResourceArn=row["EndpointArn"])["TagList"]
             assert row["EndpointIdentifier"] == f"own-{tag['Value']}"
-    said = (tmp_path / "stderr").read_text()
+    said = (tmp_path / "stderr.log").read_text()
     assert "Traceback" not in said
     assert " failed" not in said
 

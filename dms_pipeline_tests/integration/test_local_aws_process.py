@@ -5,12 +5,7 @@ import socket
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
 
-import boto3
 import pytest
 
 from dms_pipeline_tests.dms_objects import (
@@ -18,30 +13,7 @@ from dms_pipeline_tests.dms_objects import (
     create_instance,
     wait,
 )
-
-KEYS: dict[str, Any] = {
-    "aws_access_key_id": "local",
-    "aws_secret_access_key": "local",
-    "region_name": "us-east-1",
-}
-
-
-@contextmanager
-def endpoint(home: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], Any]]:
-    """The process and a function that makes clients of it; killed in the end if it still runs."""
-    command = [sys.executable, "-m", "dms_pipeline.local_dms", "--port", "0", "--home", str(home)]
-    command += options
-    with (home / "stderr.log").open("a") as log:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True)
-    assert process.stdout is not None
-    try:
-        url = process.stdout.readline().split()[-1]
-        session: Any = boto3.session.Session(**KEYS)
-        yield process, lambda service: session.client(service, endpoint_url=url)
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close()
+from dms_pipeline_tests.local_endpoint import endpoint
 
 
 def test_killed_process_loses_no_item_and_no_endpoint(tmp_path):

@@ -3,62 +3,20 @@
 import random
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
-from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, ConnectionError, HTTPClientError
 from botocore.parsers import ResponseParserError
 
-from dms_pipeline.local_dms import __main__ as local_dms
 from dms_pipeline_tests.dms_objects import SOURCE
-from dms_pipeline_tests.warm_process import start_warm
+from dms_pipeline_tests.local_endpoint import warm_endpoint
 
 CLIENTS = 4
 TABLE = "written"
-_KEYS: dict[str, Any] = {
-    "aws_access_key_id": "local",
-    "aws_secret_access_key": "local",
-    "region_name": "us-east-1",
-}
-
-
-def serve(home: str) -> None:
-    """The program, in a process whose modules are imported already."""
-    local_dms.serve(Path(home), host="127.0.0.1", port=0, speed="fast")
-
-
-@contextmanager
-def endpoint(home: Path) -> Iterator[tuple[Callable[[str], Any], Callable[[], None]]]:
-    """A function that makes clients of a new process, and one that kills it."""
-    with (home / "stdout").open("w+") as output, (home / "stderr").open("a") as errors:
-        process = start_warm(serve, str(home), output=output, errors=errors)
-
-        def kill() -> None:
-            process.kill()
-            process.join()
-
-        try:
-            url = _url(home / "stdout")
-            session: Any = boto3.session.Session(**_KEYS)
-            once = Config(retries={"total_max_attempts": 1}, read_timeout=20)
-            yield lambda name: session.client(name, endpoint_url=url, config=once), kill
-        finally:
-            kill()
-
-
-def _url(printed: Path) -> str:
-    deadline = time.monotonic() + 30
-    while time.monotonic() < deadline:
-        if (words := printed.read_text()).endswith("\n"):
-            return words.split()[-1]
-        time.sleep(0.01)
-    raise AssertionError("the endpoint does not answer")
 
 
 @dataclass
@@ -196,14 +154,14 @@ def _run(home: Path, *, kills: int, seed: int) -> None:
     print(f"seed {seed}")
     chance = random.Random(seed)
     writers = [Writer(f"w{n}", random.Random(chance.random())) for n in range(CLIENTS)]
-    with endpoint(home) as (client, _):
+    with warm_endpoint(home) as (_, client):
         client("dynamodb").create_table(
             TableName=TABLE, BillingMode="PAY_PER_REQUEST",
             KeySchema=[{"AttributeName": "key", "KeyType": "HASH"}],
             AttributeDefinitions=[{"AttributeName": "key", "AttributeType": "S"}],
         )  # fmt: skip
     for _ in range(kills):
-        with endpoint(home) as (client, kill):
+        with warm_endpoint(home) as (process, client):
             for writer in writers:
                 writer.compare(client)
                 writer.doubtful = ""
@@ -211,14 +169,15 @@ def _run(home: Path, *, kills: int, seed: int) -> None:
             for thread in writing:
                 thread.start()
             time.sleep(chance.uniform(0.0, 0.5))
-            kill()
+            process.kill()
+            process.join()
             for thread in writing:
                 thread.join()
-    with endpoint(home) as (client, _):
+    with warm_endpoint(home) as (_, client):
         for writer in writers:
             writer.compare(client)
     assert sum(writer.acknowledged for writer in writers) > kills
-    assert "Traceback" not in (home / "stderr").read_text()
+    assert "Traceback" not in (home / "stderr.log").read_text()
 
 
 @pytest.mark.parametrize("seed", [1])
