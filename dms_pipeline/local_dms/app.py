@@ -60,6 +60,11 @@ logger = logging.getLogger(__name__)
 FAULTS_PATH = "/_faults"
 HEALTH_PATH = "/_health"
 
+# Pages show what others wrote: even if it were not escaped, nothing of it could run or load.
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 _PHRASES = {
     200: "200 OK",
     400: "400 Bad Request",
@@ -269,7 +274,11 @@ def _plain_json(status: int, document: object) -> Reply:
 
 
 def _html(page: str) -> Reply:
-    return _reply(_PHRASES[200], page.encode(), "text/html; charset=utf-8")
+    reply = _reply(_PHRASES[200], page.encode(), "text/html; charset=utf-8")
+    reply.headers["Content-Security-Policy"] = _PAGE_POLICY
+    # The key of a mail is nobody's business to whom it links.
+    reply.headers["Referrer-Policy"] = "no-referrer"
+    return reply
 
 
 def _reply(status: str, body: bytes, content_type: str) -> Reply:

@@ -15,6 +15,7 @@ from werkzeug.test import Client, EnvironBuilder, run_wsgi_app
 
 from dms_pipeline.local_dms.control_plane.mail_relay import MailRelay
 from dms_pipeline_tests.dms_objects import create_objects
+from dms_pipeline_tests.fake_engine import FakeEngine, Script, table_row
 from dms_pipeline_tests.wsgi_bridge import client, local_aws
 
 
@@ -86,6 +87,30 @@ def test_mail_page_escapes_what_was_sent(app, topic):
     page = Client(app).get(f"/mail/{key}").text
     assert "&lt;script&gt;" in page
     assert "<script>" not in page
+
+
+def test_pages_forbid_scripts_and_everything_from_elsewhere(app):
+    for path in ("/", "/mail"):
+        policy = Client(app).get(path).headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "script-src" not in policy
+
+
+def test_progress_is_a_bar_and_a_failure_stands_out(tmp_path):
+    engine = FakeEngine()
+    tables = [table_row("db", "t", FullLoadRows=1234567, TableState="Table error")]
+    progress = {"full_load_percent": 40, "tables_errored": 1}
+    engine.script("nightly", Script(tables=tables, progress=progress, fail_with="no disk"))
+    with local_aws(tmp_path, engine) as app:
+        objects = create_objects(client(app, "dms"))
+        task = objects.create_task("nightly")
+        objects.start(task)
+        objects.until(task, "failed")
+        page = Client(app).get("/").text
+    assert '<progress max="100" value="40"></progress>40 %, 0 tables loaded, 1 with errors' in page
+    assert '<td class="trouble" data-column="Status">failed</td>' in page
+    assert '<td class="trouble" data-column="State">Table error</td>' in page
+    assert '<td class="number" data-column="Full load">1,234,567</td>' in page
 
 
 def test_mail_page_reads_no_file_outside_of_the_folder(app):

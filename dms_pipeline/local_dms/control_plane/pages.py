@@ -20,17 +20,43 @@ from dms_pipeline.local_dms.control_plane.task_descriptions import described_tab
 
 _REFRESH_S = 5
 _SHOWN_TABLES = 100
-_LONGEST_WORD = 30
+_LONGEST_LINE = 30
 _COUNTERS = ("FullLoadRows", "Inserts", "Updates", "Deletes")
-# Of our own mails only: what follows is already escaped.
-_LINK = re.compile(r"https?://[^\s<>\"]+")
-_STYLE = (
-    "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
-    "table{border-collapse:collapse;width:100%}td,th{text-align:left;padding:.3rem .6rem;"
-    "border-bottom:1px solid #ddd;vertical-align:top}.wide{overflow-x:auto}"
-    ".long{overflow-wrap:anywhere;min-width:14rem}"
-    "pre{white-space:pre-wrap;background:#f6f6f6;padding:1rem}"
-)
+_STATES = ("Status", "State")
+# How the names of the states begin in which something needs a look.
+_TROUBLES = ("failed", "incompatible-", "inaccessible-", "storage-full", "Table error")
+_LINK = re.compile(r"(https?://[^\s<>\"']+)")
+# On a phone each row is a block: its first cell, and below it the others with their columns' names.
+_STYLE = """
+:root{color-scheme:light dark;--line:color-mix(in srgb,currentColor 18%,transparent);
+  --soft:color-mix(in srgb,currentColor 65%,transparent)}
+body{font:15px/1.5 system-ui,sans-serif;max-width:76rem;margin:1rem auto 3rem;padding:0 1rem;
+  overflow-wrap:anywhere}
+nav{display:flex;gap:1.5rem;padding-bottom:.6rem;border-bottom:1px solid var(--line)}
+nav a{color:inherit}
+h1{font-size:1.5rem;line-height:1.25;margin:1.5rem 0 .8rem}h2{font-size:1.1rem;margin:2rem 0 .4rem}
+p{margin:.4rem 0;color:var(--soft)}
+table{border-collapse:collapse}
+th{color:var(--soft);font-size:.85rem;font-weight:600;white-space:nowrap}
+td,th{text-align:left;padding:.1rem 1.2rem .1rem 0;vertical-align:top}
+.wide{overflow-x:auto}.wide table{width:100%}
+.wide td,.wide th{border-bottom:1px solid var(--line);padding-block:.35rem}
+.wide td{white-space:nowrap}
+.wide td:last-child,.wide th:last-child{padding-right:0}
+.wide .long{white-space:normal;min-width:12rem}
+.number{text-align:right;font-variant-numeric:tabular-nums}
+.trouble{color:light-dark(#b3261e,#ff8a80);font-weight:600}
+progress{width:5rem;margin-right:.5rem}
+pre{white-space:pre-wrap;border:1px solid var(--line);border-radius:.4rem;padding:1rem}
+@media(max-width:50rem){
+.wide tr:first-child{display:none}
+.wide tr{display:block;padding:.5rem 0;border-bottom:1px solid var(--line)}
+.wide td{display:inline-block;border:0;padding:0 1rem 0 0;white-space:normal;text-align:left}
+.wide td::before{content:attr(data-column) " ";color:var(--soft);font-size:.85rem}
+.wide td:first-child{display:block;font-weight:600}.wide td:first-child::before{content:none}
+.wide td:empty{display:none}
+pre{font-size:.8rem;padding:.7rem}}
+"""
 
 
 def status_page(
@@ -44,8 +70,7 @@ def status_page(
         endpoints = registry.all(Endpoint)
     return _page(
         "Local AWS",
-        "<p>A local AWS endpoint: DMS that really moves rows, and DynamoDB, SNS and others by "
-        'moto. <a href="/mail">Mails</a></p>',
+        "<p>DMS that really moves rows; DynamoDB, SNS and others are moto.</p>",
         _table(
             "Replication instances",
             ("Identifier", "Class", "Region", "Status"),
@@ -88,13 +113,8 @@ def status_page(
 
 def _task_row(task: ReplicationTask) -> Sequence[object]:
     shown = described_task(task, with_settings=False)
-    statistics = shown["ReplicationTaskStats"] or {}
-    progress = ""
-    if statistics:
-        progress = (
-            f"{statistics['FullLoadProgressPercent']} %, {statistics['TablesLoaded']} tables"
-            f" loaded, {statistics['TablesErrored']} with errors"
-        )
+    statistics = shown["ReplicationTaskStats"]
+    progress = _Progress(statistics) if statistics else ""
     end = shown["LastFailureMessage"] or shown["StopReason"]
     checkpoint = shown["RecoveryCheckpoint"]
     return (
@@ -126,17 +146,15 @@ def items_page(table: TableShown, items: Sequence[Mapping[str, Mapping[str, Any]
     """A DynamoDB table; each attribute is a mapping of its type to its value."""
     columns = list(dict.fromkeys(name for item in items for name in item))
     rows = [[next(iter(item.get(name, {"": ""}).values())) for name in columns] for item in items]
-    back = '<p><a href="/">Local AWS</a></p>'
     note = f"<p>{len(items)} of {table.item_count} items, the highest keys first.</p>"
-    return _page(f"DynamoDB table {table.name}", back, note, _rows(columns, rows))
+    return _page(f"DynamoDB table {table.name}", note, _rows(columns, rows))
 
 
 def confirmation_page(subscription: Subscription, *, is_known: bool) -> str:
     of = f"{_text(subscription.address)} to {_text(subscription.topic_arn)}"
-    back = '<p><a href="/mail">Mails</a></p>'
     if not is_known:
-        return _page("Not confirmed", f"<p>There is no such subscription: {of}.</p>", back)
-    return _page("Subscription confirmed", f"<p>{of}</p>", back)
+        return _page("Not confirmed", f"<p>There is no such subscription: {of}.</p>")
+    return _page("Subscription confirmed", f"<p>{of}</p>")
 
 
 def _injected_faults(faults: Sequence[Mapping[str, Any]]) -> str:
@@ -149,22 +167,26 @@ def _injected_faults(faults: Sequence[Mapping[str, Any]]) -> str:
 
 def mail_list_page(mails: Sequence[tuple[str, EmailMessage]]) -> str:
     rows = [
-        (mail["Date"], mail["To"], _Link(f"/mail/{quote(key)}", str(mail["Subject"])))
+        (_Link(f"/mail/{quote(key)}", str(mail["Subject"])), mail["To"], _sent_at(mail))
         for key, mail in mails
     ]
-    table = _rows(("Date", "To", "Subject"), rows)
-    back = '<p><a href="/">Local AWS</a></p>'
-    return _page("Mails", back, table if mails else "<p>No mail was sent yet.</p>")
+    content = _rows(("Subject", "To", "Sent"), rows) if mails else "<p>No mail was sent yet.</p>"
+    return _page("Mails", content, refresh_s=_REFRESH_S)
 
 
 def mail_page(mail: EmailMessage) -> str:
     headers = "".join(
-        f"<tr><th>{name}</th><td>{_text(mail[name])}</td></tr>"
-        for name in ("From", "To", "Date", "Subject")
+        f"<tr><th>{name}</th><td>{_text(value)}</td></tr>"
+        for name, value in (("From", mail["From"]), ("To", mail["To"]), ("Sent", _sent_at(mail)))
     )
-    text = _LINK.sub(r'<a href="\g<0>">\g<0></a>', _text(mail.get_content()))
-    back = '<p><a href="/mail">All mails</a></p>'
-    return _page(_plain(mail["Subject"]), f"<table>{headers}</table><pre>{text}</pre>", back)
+    # What is behind the text, a link, behind the next text, and so on.
+    parts = enumerate(_LINK.split(mail.get_content()))
+    text = "".join(_anchor(part, part) if number % 2 else _text(part) for number, part in parts)
+    return _page(_plain(mail["Subject"]), f"<table>{headers}</table><pre>{text}</pre>")
+
+
+def _sent_at(mail: EmailMessage) -> str:
+    return f"{mail['Date'].datetime:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _page(title: str, *parts: str, refresh_s: int = 0) -> str:
@@ -172,7 +194,10 @@ def _page(title: str, *parts: str, refresh_s: int = 0) -> str:
     return (
         f'<!doctype html><html lang="en"><meta charset="utf-8">{refresh}'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{_text(title)}</title><style>{_STYLE}</style><h1>{_text(title)}</h1>"
+        # Without an icon the browser would ask for one.
+        '<link rel="icon" href="data:,">'
+        f"<title>{_text(title)}</title><style>{_STYLE}</style>"
+        f"<nav>{_anchor('/', 'Status')}{_anchor('/mail', 'Mails')}</nav><h1>{_text(title)}</h1>"
         f"{''.join(parts)}</html>"
     )
 
@@ -184,9 +209,14 @@ def _table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]])
 
 
 def _rows(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    head = "".join(f"<th>{_text(column)}</th>" for column in columns)
-    body = "".join("<tr>" + "".join(map(_cell, row)) + "</tr>" for row in rows)
-    # On a phone a wide table is moved, not the page.
+    listed = list(rows)
+    head = "".join(
+        f"<th{_class('number') if all(isinstance(row[place], int) for row in listed) else ''}>"
+        f"{_text(column)}</th>"
+        for place, column in enumerate(columns)
+    )
+    body = "".join(f"<tr>{''.join(map(_cell, columns, row))}</tr>" for row in listed)
+    # A table that is wider than the window is moved, not the page.
     return f'<div class="wide"><table><tr>{head}</tr>{body}</table></div>'
 
 
@@ -198,13 +228,49 @@ class _Link:
     text: str
 
 
-def _cell(value: object) -> str:
-    if isinstance(value, _Link):
-        return f'<td><a href="{_text(value.path)}">{_text(value.text)}</a></td>'
-    text = _plain(value)
-    # A checkpoint has no place to break; all else breaks between words.
-    is_long = any(len(word) > _LONGEST_WORD for word in text.split())
-    return f"<td{' class=long' if is_long else ''}>{_text(text)}</td>"
+@dataclass(frozen=True, slots=True)
+class _Progress:
+    """A cell that shows how far a task's full load is."""
+
+    statistics: Mapping[str, Any]
+
+    @property
+    def percent(self) -> int:
+        return int(self.statistics["FullLoadProgressPercent"])
+
+    @property
+    def text(self) -> str:
+        errors = self.statistics["TablesErrored"]
+        loaded = f"{self.percent} %, {self.statistics['TablesLoaded']} tables loaded"
+        return f"{loaded}, {errors} with errors" if errors else loaded
+
+
+def _cell(column: str, value: object) -> str:
+    kind = ""
+    match value:
+        case _Link(path, text):
+            content = _anchor(path, text)
+        case _Progress(percent=percent, text=text):
+            content = f'<progress max="100" value="{percent}"></progress>{_text(text)}'
+        case int():
+            kind, text = "number", f"{value:,}"
+            content = _text(text)
+        case _:
+            text = _plain(value)
+            content = _text(text)
+    if len(text) > _LONGEST_LINE:
+        kind = "long"
+    elif column in _STATES and text.startswith(_TROUBLES):
+        kind = "trouble"
+    return f'<td{_class(kind)} data-column="{_text(column)}">{content}</td>'
+
+
+def _class(name: str) -> str:
+    return f' class="{name}"' if name else ""
+
+
+def _anchor(url: str, text: str) -> str:
+    return f'<a href="{_text(url)}">{_text(text)}</a>'
 
 
 def _text(value: object) -> str:
