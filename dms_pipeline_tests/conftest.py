@@ -11,9 +11,19 @@ import pytest
 
 from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer
 from dms_pipeline.local_dms.stack import LocalStack
+from dms_pipeline_tests.chromium import NO_CHROMIUM
 from dms_pipeline_tests.mysql_program import NO_MYSQL, find_mysql_program
 
 _HERE = Path(__file__).parent
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--screenshots",
+        type=Path,
+        metavar="FOLDER",
+        help="where the tests in the browser write the pictures of the docs",
+    )
 
 
 def pytest_configure() -> None:
@@ -32,9 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
-    missing = sum(NO_MYSQL in str(report.longrepr) for report in skipped)
-    if missing:
-        terminalreporter.write_sep("!", f"{missing} skipped: {NO_MYSQL}", yellow=True)
+    for reason in (NO_MYSQL, NO_CHROMIUM):
+        missing = sum(reason in str(report.longrepr) for report in skipped)
+        if missing:
+            terminalreporter.write_sep("!", f"{missing} skipped: {reason}", yellow=True)
 
 
 def _session_home(stop: Callable[[Path], None]) -> Iterator[Path]:
