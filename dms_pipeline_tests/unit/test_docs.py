@@ -49,3 +49,10 @@ def test_import_contract_names_every_module_of_the_orchestration():
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]
     named = set(contracts["contracts"][0]["source_modules"])
     assert present - named == {"dms_pipeline.local_dms", "dms_pipeline.cli", "dms_pipeline.errors"}
+
+
+def test_every_picture_in_the_docs_is_there_and_small():
+    for page in (ROOT / "docs").glob("*.md"):
+        for alt, picture in re.findall(r"!\[([^]]*)\]\((.*?)\)", page.read_text()):
+            assert alt, picture
+            assert (page.parent / picture).stat().st_size < 150_000, picture
