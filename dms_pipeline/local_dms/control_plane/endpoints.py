@@ -24,6 +24,7 @@ from dms_pipeline.local_dms.control_plane.resources import (
     Endpoint,
     ReplicationConfig,
     ReplicationTask,
+    default_kms_key,
     new_arn,
 )
 from dms_pipeline.local_dms.control_plane.timing import Timing
@@ -219,6 +220,6 @@ def described_endpoint(endpoint: Endpoint) -> dict[str, Any]:
         "EngineDisplayName": DISPLAY_NAMES[given["EngineName"]],
         "Status": endpoint.life.status,
         "EndpointArn": endpoint.arn,
-        "KmsKeyId": given.get("KmsKeyId"),
+        "KmsKeyId": given.get("KmsKeyId") or default_kms_key(endpoint.region),
         settings_name: {**shared, **given.get(settings_name, {})},
     }

@@ -17,10 +17,10 @@ from dms_pipeline.local_dms.control_plane.maintenance_window import checked_wind
 from dms_pipeline.local_dms.control_plane.protocol import Operation, Request
 from dms_pipeline.local_dms.control_plane.registry import Registry
 from dms_pipeline.local_dms.control_plane.resources import (
-    ACCOUNT_ID,
     ReplicationInstance,
     ReplicationTask,
     SubnetGroup,
+    default_kms_key,
     new_arn,
 )
 from dms_pipeline.local_dms.control_plane.subnet_groups import (
@@ -33,6 +33,8 @@ from dms_pipeline.local_dms.control_plane.timing import Timing
 WHAT = "Replication instance"
 _TRANSITIONAL = ("creating", "deleting", "modifying", "rebooting", "upgrading")
 _WINDOW = "PreferredMaintenanceWindow"
+_DEFAULT_SECURITY_GROUP = "sg-local"
+_ADDRESS = "127.0.0.1"
 
 
 class ReplicationInstances:
@@ -131,8 +133,8 @@ def instance_as_described(registry: Registry, instance: ReplicationInstance) -> 
 
 def described_instance(instance: ReplicationInstance, group: SubnetGroup | None) -> dict[str, Any]:
     given, region = instance.current, instance.region
-    # AWS fills the addresses in only when the instance is up.
-    addresses = [] if instance.life.status == "creating" else ["127.0.0.1"]
+    zone = given.get("AvailabilityZone", f"{region}a")
+    other_zone = f"{region}a" if zone == f"{region}b" else f"{region}b"
     return {
         "ReplicationInstanceIdentifier": instance.identifier,
         "ReplicationInstanceClass": given["ReplicationInstanceClass"],
@@ -141,21 +143,36 @@ def described_instance(instance: ReplicationInstance, group: SubnetGroup | None)
         "InstanceCreateTime": instance.created_at,
         "VpcSecurityGroups": [
             {"VpcSecurityGroupId": group_id, "Status": "active"}
-            for group_id in given.get("VpcSecurityGroupIds", [])
+            for group_id in given.get("VpcSecurityGroupIds") or [_DEFAULT_SECURITY_GROUP]
         ],
-        "AvailabilityZone": given.get("AvailabilityZone", f"{region}a"),
+        "AvailabilityZone": zone,
         "ReplicationSubnetGroup": described_group(group or default_group(region)),
         "PreferredMaintenanceWindow": given["PreferredMaintenanceWindow"],
         "PendingModifiedValues": instance.pending,
         "MultiAZ": given["MultiAZ"],
         "EngineVersion": given["EngineVersion"],
         "AutoMinorVersionUpgrade": given["AutoMinorVersionUpgrade"],
-        "KmsKeyId": given.get("KmsKeyId", f"arn:aws:kms:{region}:{ACCOUNT_ID}:key/local-dms"),
+        "KmsKeyId": given.get("KmsKeyId") or default_kms_key(region),
         "ReplicationInstanceArn": instance.arn,
-        "ReplicationInstancePrivateIpAddress": addresses[0] if addresses else None,
-        "ReplicationInstancePrivateIpAddresses": addresses,
+        **_addresses(instance),
         "PubliclyAccessible": given["PubliclyAccessible"],
+        "SecondaryAvailabilityZone": other_zone if given["MultiAZ"] else None,
         "DnsNameServers": given.get("DnsNameServers"),
         "NetworkType": given["NetworkType"],
         "KerberosAuthenticationSettings": given.get("KerberosAuthenticationSettings"),
+    }
+
+
+def _addresses(instance: ReplicationInstance) -> dict[str, Any]:
+    """The members with addresses; AWS fills them in only when the instance is up."""
+    if instance.life.status == "creating":
+        return {"ReplicationInstancePrivateIpAddresses": []}
+    kinds = ("Private", "Public") if instance.current["PubliclyAccessible"] else ("Private",)
+    return {
+        name: value
+        for kind in kinds
+        for name, value in (
+            (f"ReplicationInstance{kind}IpAddress", _ADDRESS),
+            (f"ReplicationInstance{kind}IpAddresses", [_ADDRESS]),
+        )
     }

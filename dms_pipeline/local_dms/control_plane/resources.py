@@ -6,6 +6,7 @@ so that the store can write any of them without knowing them.
 
 import base64
 import secrets
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Self
@@ -33,6 +34,12 @@ def new_arn(kind: str, region: str, resource_id: str | None = None) -> str:
     """An ARN as DMS forms them; the id is random unless the user chose one."""
     random_id = base64.b32encode(secrets.token_bytes(16)).decode().rstrip("=")
     return f"arn:aws:dms:{region}:{ACCOUNT_ID}:{kind}:{resource_id or random_id}"
+
+
+def default_kms_key(region: str) -> str:
+    """The ARN of the key that stands for the account's own, where none is given."""
+    key = uuid.uuid5(uuid.NAMESPACE_OID, f"aws/dms {ACCOUNT_ID} {region}")
+    return f"arn:aws:kms:{region}:{ACCOUNT_ID}:key/{key}"
 
 
 class Resource(Protocol):
