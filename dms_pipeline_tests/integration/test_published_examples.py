@@ -80,7 +80,6 @@ REFUSED: Mapping[str, tuple[str, str]] = {
         ),
         ("ResourceNotFoundFault", _NO_PROJECTS),
     ),
-    "reload-tables": ("UnknownOperationException", "a running task loads no table anew"),
 }
 """Examples whose operation is emulated and whose request is refused: the code and the reason."""
 
@@ -226,8 +225,9 @@ def aws_cli(address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def dms(recorder: Recorder, tmp_path: Path) -> Iterator[Any]:
-    engine = FakeEngine(Script(tables=[table_row("prodrep", "ACCT_BAL", FullLoadRows=3)]))
-    engine.script("endless", Script(runs_until_stopped=True))
+    tables = [table_row("prodrep", "ACCT_BAL", FullLoadRows=3)]
+    engine = FakeEngine(Script(tables=tables))
+    engine.script("endless", Script(tables=tables, runs_until_stopped=True))
     with local_aws(tmp_path / "aws", engine, schema_names=lambda *_: ["prodrep"]) as app:
         recorder.app = app
         yield client(recorder, "dms")
