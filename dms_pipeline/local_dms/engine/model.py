@@ -40,6 +40,8 @@ class Column:
     """The columns that the expression of a generated column names, in lower case."""
     uses_defaults: bool = False
     """Whether that expression asks for the default of a column."""
+    varies_by: str = ""
+    """What of the session that reads it the value of a virtual column depends on, for people."""
 
     @property
     def is_unsigned(self) -> bool:

@@ -47,7 +47,7 @@ from dms_pipeline.local_dms.engine.source_access import check_access
 from dms_pipeline.local_dms.engine.start_position import CaptureStart, resolve_start
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
 from dms_pipeline.local_dms.engine.stored_checkpoint import read_stored
-from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
+from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue, VaryingColumns
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
 from dms_pipeline.local_dms.engine.target_errors import target_error
@@ -93,6 +93,7 @@ class ReplicationTask:
         )
         self._stop = StopCondition.from_text(spec.stop_position)
         self._rules = MappingRules.from_message(spec.table_mappings)
+        self._warned_of: VaryingColumns = set()
         self._catalogue = self._new_catalogue()
         self._statistics = TableStatistics((), state="Before load")
         self._state = TransactionState.of_task(spec, self._settings.control_schema)
@@ -186,7 +187,9 @@ class ReplicationTask:
         return self._spec.migration_type != "full-load"
 
     def _new_catalogue(self) -> TableCatalogue:
-        return TableCatalogue(self._rules, self._settings.target_schema, self._settings.lobs)
+        return TableCatalogue(
+            self._rules, self._settings.target_schema, self._settings.lobs, self._warned_of
+        )
 
     def _begin(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
         self._catalogue.read(source)

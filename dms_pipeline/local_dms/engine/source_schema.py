@@ -8,6 +8,7 @@ from pymysql.connections import Connection
 
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
+from dms_pipeline.local_dms.engine.session_values import varying
 from dms_pipeline.local_dms.engine.source_labels import with_true_labels
 from dms_pipeline.local_dms.engine.stated_columns import charset_of_collation
 from dms_pipeline.local_dms.engine.virtual_columns import Computation, falsely_logged
@@ -86,6 +87,12 @@ def read_tables(
     for table, names in falsely_logged(connection, computations).items():
         columns[table] = [
             replace(column, is_falsely_logged=column.name in names) for column in columns[table]
+        ]
+    for table, computed in computations.items():
+        reasons = varying({column.name: column for column in columns[table]}, computed)
+        columns[table] = [
+            replace(column, varies_by=", ".join(reasons.get(column.name, ())))
+            for column in columns[table]
         ]
     indexes = _query(connection, _UNIQUE_INDEXES, (schemas,))
     keys, hashes = _primary_keys(indexes), _hash_counts(indexes)

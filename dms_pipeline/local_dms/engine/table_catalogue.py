@@ -32,10 +32,23 @@ class UnusableTableError(Exception):
     """Changes of a table cannot be applied; the text says why and what to do."""
 
 
-class TableCatalogue:
-    """Plans by table, in load order. Grows and changes with the statements in the log."""
+VaryingColumns = set[tuple[TableId, str, str]]
+"""Tables with a virtual column, and what of a session that varies by."""
 
-    def __init__(self, rules: MappingRules, target_schema: str, lobs: LobSettings) -> None:
+
+class TableCatalogue:
+    """Plans by table, in load order. Grows and changes with the statements in the log.
+
+    ``warned_of`` is of all catalogues of one run, so that each column is told once.
+    """
+
+    def __init__(
+        self,
+        rules: MappingRules,
+        target_schema: str,
+        lobs: LobSettings,
+        warned_of: VaryingColumns,
+    ) -> None:
         self.rules = rules
         self._lobs = lobs
         self._target_schema = target_schema
@@ -43,6 +56,7 @@ class TableCatalogue:
         self._past: dict[TableId, PastTable] = {}
         self._unknown: dict[TableId, str] = {}
         self._checked: dict[TableId, tuple[bytes, Any]] = {}
+        self._warned_of = warned_of
 
     def read(self, source: "Connection[Any]") -> None:
         """Plan every selected table of the source as it is today."""
@@ -178,6 +192,19 @@ class TableCatalogue:
         self._past[table] = past
         self._unknown.pop(table, None)
         self._checked.pop(table, None)
+        self._warn_of_varying(self.plans[table])
+
+    def _warn_of_varying(self, plan: TablePlan) -> None:
+        for column in plan.inputs:
+            varying = (plan.table_id, column.source.name, column.source.varies_by)
+            if column.source.varies_by and varying not in self._warned_of:
+                self._warned_of.add(varying)
+                logger.warning(
+                    "table %s: the value of virtual column %s depends on the session that reads it"
+                    " (%s): a captured change has the one of the session that made it, a full load"
+                    " the one of its own session",
+                    *varying,
+                )
 
     def _refuse_collisions(self) -> None:
         taken: dict[tuple[str, str], TableId] = {}
