@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline_tests.e2e.case_runs import drop_on_target, source_end, wait_until_applied
 from dms_pipeline_tests.engine_driver import EngineRun, include, source_rows, target_rows
 from dms_pipeline_tests.integration.test_engine_full_load_and_cdc import Source
@@ -123,6 +125,15 @@ def test_columns_that_are_created_meanwhile_are_named(source, postgres):
     assert warned(run, "u") == {"hour": "time_zone", "minute": "time_zone"}
     assert target_rows(postgres.dsn, f"SELECT hour FROM {SCHEMA}.u") == [(20,), (20,)]
     assert source_rows(source.dsn, f"SELECT hour FROM {SCHEMA}.u") == [(14,), (14,)]
+
+
+def test_names_are_understood_where_the_server_quotes_them_as_ansi_does(source):
+    create(source, "t", [("hour", "int", "HOUR(moment)"), ("next", "int", "k + 1")])
+    table = TableId(SCHEMA, "t")
+    source.run("SET sql_mode = 'ANSI_QUOTES'")
+    columns = {c.name: c for c in read_tables(source._connection, {table: 0})[table].columns}
+    assert columns["hour"].varies_by == "time_zone"
+    assert columns["next"].computed_from == ("k",)
 
 
 def test_column_that_is_left_out_is_not_named(source, postgres):

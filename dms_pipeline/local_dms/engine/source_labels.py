@@ -32,8 +32,8 @@ _FIXED_WIDTH_SETS = frozenset({"ucs2", "utf16", "utf16le", "utf32"})
 # is no text on the target either, so a row that has the label is an error.
 _NO_TEXT = "\udcff"
 _ER_UNKNOWN_DATA_TYPE = 4161
-# The server is older than MySQL 8 or MariaDB 10.3 or has the SQL mode ORACLE, the table was altered
-# or dropped meanwhile, or the account may not read it.
+# The server is older than MySQL 8 or MariaDB 10.3, the table was altered or dropped meanwhile, or
+# the account may not read it.
 _UNANSWERED = frozenset({
     _ER_UNKNOWN_DATA_TYPE, ER.PARSE_ERROR, ER.NO_SUCH_TABLE, ER.BAD_FIELD_ERROR,
     ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR, ER.WARN_DATA_TRUNCATED,

@@ -14,11 +14,12 @@ from dms_pipeline.local_dms.engine.stated_columns import charset_of_collation
 from dms_pipeline.local_dms.engine.virtual_columns import Computation, falsely_logged
 
 SYSTEM_SCHEMAS = ("information_schema", "mysql", "performance_schema", "sys")
-# MySQL may hide the primary keys that it generates, though their values are in the log. MariaDB
-# passes over the comment, and MySQL before 8.0.30 too, which has no such keys:
+# In other modes MariaDB prints expressions with names in other quotes. MySQL may hide the primary
+# keys that it generates, though their values are in the log. MariaDB passes over the comment, and
+# MySQL before 8.0.30 too, which has no such keys:
 # https://dev.mysql.com/doc/refman/8.4/en/create-table-gipks.html
-_SHOW_GENERATED_KEYS = (
-    "SET @all_columns = 1"
+_SHOW_ALL_PLAINLY = (
+    "SET SESSION sql_mode = ''"
     " /*!80030 , SESSION show_gipk_in_create_table_and_information_schema = ON */"
 )
 _TABLES = """
@@ -73,7 +74,7 @@ def read_tables(
     for schema, name, kind, engine, collation in _query(connection, _KINDS, (schemas,)):
         charsets[TableId(schema, name)] = charset_of_collation(collation) if collation else None
         refused[TableId(schema, name)] = _why_refused(kind, engine)
-    _query(connection, _SHOW_GENERATED_KEYS, ())
+    _query(connection, _SHOW_ALL_PLAINLY, ())
     columns: dict[TableId, list[Column]] = {}
     computations: dict[TableId, dict[str, Computation]] = {}
     for schema, name, *column, extra, expression in _query(connection, _COLUMNS, (schemas,)):
