@@ -39,9 +39,10 @@ def play(changes: list[Change], table: Table, batch: TableChanges | None = None)
 
 
 def apply_net(batch: TableChanges, table: Table) -> None:
-    for key in batch.deletes():
-        table.pop(int(key[0] or b""), None)
-    for row in batch.upserts():
+    for keys in batch.deletes().values():
+        for key in keys:
+            table.pop(int(key[0] or b""), None)
+    for row in batch.upserts("insert", "update", "delete"):
         table[int(row[0] or b"")] = row
 
 
@@ -61,13 +62,14 @@ def test_net_changes_give_the_same_table_as_single_ones_also_when_applied_twice(
 def test_changed_key_is_a_delete_and_an_insert():
     batch = TableChanges()
     batch.update((b"1",), (b"2",), (b"2", b"x"))
-    assert batch.deletes() == [(b"1",)]
-    assert batch.upserts() == [(b"2", b"x")]
+    assert batch.deletes() == {"update": [(b"1",)]}
+    assert batch.upserts("insert") == [(b"2", b"x")]
+    assert batch.upserts("update", "delete") == []
 
 
 def test_key_moved_away_and_back_stays():
     batch = TableChanges()
     batch.update((b"1",), (b"2",), (b"2",))
     batch.update((b"2",), (b"1",), (b"1",))
-    assert batch.deletes() == [(b"2",)]
-    assert batch.upserts() == [(b"1",)]
+    assert batch.deletes() == {"insert": [(b"2",)]}
+    assert batch.upserts("update", "delete") == [(b"1",)]

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import psycopg
 from psycopg import sql
 
+from dms_pipeline.binlog.events import RowKind
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.change_batch import BagChanges, EncodedRow, Key, TableChanges
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
@@ -48,62 +49,108 @@ class BatchApplier:
                 self._apply_keyed(plan, net)
 
     def _apply_keyed(self, plan: TablePlan, changes: TableChanges) -> None:
-        self._check_conflicts(plan, changes)
-        if deletes := changes.deletes():
-            self._delete(plan, deletes)
-        if upserts := changes.upserts():
-            staging = self._stage(plan, "rows", plan.columns, upserts)
-            try:
-                with self._target.transaction():
-                    self._upsert(plan, staging)
-            except psycopg.errors.UniqueViolation:
-                # A unique key beside the primary key: values that moved between rows collide unless
-                # all old rows leave before the first new one comes.
-                self._replace(plan, staging)
-            self._empty(staging)
+        """What leaves goes first, so that values of unique keys are free for what comes."""
+        for first, keys in changes.deletes().items():
+            self._delete(plan, keys, first)
+        inserts = changes.upserts("insert")
+        updates = changes.upserts("update", "delete")
+        if not (self._is_strict("insert") and self._is_strict("update")):
+            self._upsert(plan, updates, inserts)
+            return
+        if updates:
+            self._update(plan, updates)
+        if inserts:
+            # A key that is there already is refused, and then the policies decide row by row.
+            self._copy(qualified(plan), names(plan.columns), inserts)
 
-    def _check_conflicts(self, plan: TablePlan, changes: TableChanges) -> None:
-        policies = self._policies
-        if policies.insert != "INSERT_RECORD":
-            inserted = changes.first_changed_by("insert")
-            if inserted and self._count_existing(plan, inserted):
-                raise ConflictError
-        missing: list[Key] = []
-        if policies.update != "UPDATE_RECORD":
-            missing += changes.first_changed_by("update")
-        if policies.delete != "IGNORE_RECORD":
-            missing += changes.first_changed_by("delete")
-        if missing and self._count_existing(plan, missing) != len(missing):
+    def _delete(self, plan: TablePlan, keys: list[Key], first: RowKind) -> None:
+        """Keys that are gone in the end; their first change tells whether the target has them."""
+        staging = self._stage(plan, "keys", plan.key_columns, keys)
+        gone = self._delete_staged(plan, staging)
+        self._empty(staging)
+        if self._is_strict(first) and gone != (0 if first == "insert" else len(keys)):
             raise ConflictError
+
+    def _is_strict(self, first: RowKind) -> bool:
+        """Whether a row that should not have been there, or should have, is a matter of policy."""
+        policies = self._policies
+        tolerated = {
+            "insert": policies.insert == "INSERT_RECORD",
+            "update": policies.update == "UPDATE_RECORD",
+            "delete": policies.delete == "IGNORE_RECORD",
+        }
+        return not tolerated[first]
+
+    def _update(self, plan: TablePlan, rows: list[EncodedRow]) -> None:
+        staging = self._stage(plan, "rows", plan.columns, rows)
+        try:
+            with self._target.transaction():
+                changed = self._update_staged(plan, staging)
+        except psycopg.errors.UniqueViolation:
+            # A unique key beside the primary key: values that moved between rows collide unless all
+            # old rows leave before the first new one comes.
+            changed = self._replace(plan, staging)
+        self._empty(staging)
+        if changed != len(rows):
+            raise ConflictError
+
+    def _upsert(
+        self, plan: TablePlan, updates: list[EncodedRow], inserts: list[EncodedRow]
+    ) -> None:
+        """Whether a row is there or not, where the policies say so."""
+        by_first: tuple[tuple[RowKind, list[EncodedRow]], ...]
+        by_first = (("update", updates), ("insert", inserts))
+        for first, rows in by_first:
+            if rows and self._is_strict(first):
+                existing = self._count_existing(plan, [plan.key_of(row) for row in rows])
+                if existing != (0 if first == "insert" else len(rows)):
+                    raise ConflictError
+        if not (updates or inserts):
+            return
+        staging = self._stage(plan, "rows", plan.columns, [*updates, *inserts])
+        try:
+            with self._target.transaction():
+                self._upsert_staged(plan, staging)
+        except psycopg.errors.UniqueViolation:
+            self._replace(plan, staging)
+        self._empty(staging)
 
     def _count_existing(self, plan: TablePlan, keys: list[Key]) -> int:
         staging = self._stage(plan, "keys", plan.key_columns, keys)
+        existing = self._count_staged(plan, staging)
+        self._empty(staging)
+        return existing
+
+    def _count_staged(self, plan: TablePlan, staging: sql.Identifier) -> int:
         row = self._target.execute(
             sql.SQL("SELECT count(*) FROM {} AS target JOIN {} AS staging ON {}").format(
                 qualified(plan), staging, _same_key(plan)
             )
         ).fetchone()
-        self._empty(staging)
         return int(row[0]) if row else 0
 
-    def _delete(self, plan: TablePlan, keys: list[Key]) -> None:
-        staging = self._stage(plan, "keys", plan.key_columns, keys)
-        self._delete_staged(plan, staging)
-        self._empty(staging)
-
-    def _delete_staged(self, plan: TablePlan, staging: sql.Identifier) -> None:
-        self._target.execute(
+    def _delete_staged(self, plan: TablePlan, staging: sql.Identifier) -> int:
+        return self._target.execute(
             sql.SQL("DELETE FROM {} AS target USING {} AS staging WHERE {}").format(
                 qualified(plan), staging, _same_key(plan)
             )
-        )
+        ).rowcount
 
-    def _upsert(self, plan: TablePlan, staging: sql.Identifier) -> None:
-        key = set(plan.key)
+    def _update_staged(self, plan: TablePlan, staging: sql.Identifier) -> int:
         assignments = [
-            sql.SQL("{0} = EXCLUDED.{0}").format(sql.Identifier(column.target_name))
-            for place, column in enumerate(plan.columns)
-            if place not in key
+            sql.SQL("{0} = staging.{0}").format(name) for name in _names_beside_key(plan)
+        ]
+        if not assignments:
+            return self._count_staged(plan, staging)
+        return self._target.execute(
+            sql.SQL("UPDATE {} AS target SET {} FROM {} AS staging WHERE {}").format(
+                qualified(plan), sql.SQL(", ").join(assignments), staging, _same_key(plan)
+            )
+        ).rowcount
+
+    def _upsert_staged(self, plan: TablePlan, staging: sql.Identifier) -> None:
+        assignments = [
+            sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in _names_beside_key(plan)
         ]
         on_conflict = (
             sql.SQL("DO UPDATE SET {}").format(sql.SQL(", ").join(assignments))
@@ -117,25 +164,22 @@ class BatchApplier:
             )
         )
 
-    def _replace(self, plan: TablePlan, staging: sql.Identifier) -> None:
-        self._delete_staged(plan, staging)
-        self._insert(plan, staging)
-
-    def _insert(self, plan: TablePlan, staging: sql.Identifier) -> None:
+    def _replace(self, plan: TablePlan, staging: sql.Identifier) -> int:
+        """Tells how many rows left; all that are staged are there afterwards."""
+        gone = self._delete_staged(plan, staging)
         columns = names(plan.columns)
         self._target.execute(
             sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
                 qualified(plan), columns, columns, staging
             )
         )
+        return gone
 
     def _apply_bag(self, plan: TablePlan, changes: BagChanges) -> None:
         if removed := changes.removed():
             self._remove(plan, removed)
         if added := changes.added():
-            staging = self._stage(plan, "rows", plan.columns, added)
-            self._insert(plan, staging)
-            self._empty(staging)
+            self._copy(qualified(plan), names(plan.columns), added)
 
     def _remove(self, plan: TablePlan, removed: list[EncodedRow]) -> None:
         """Of equal rows as many go as were removed.
@@ -178,11 +222,16 @@ class BatchApplier:
     ) -> sql.Identifier:
         """Rows in a temporary table that has the types of the target's columns."""
         staging = self._staging_table(plan, purpose, columns)
-        with self._target.cursor() as cursor:
-            statement = sql.SQL("COPY {} FROM STDIN").format(staging)
-            with cursor.copy(statement) as copy:
-                copy.write(b"".join([copy_line(row) for row in rows]))
+        self._copy(staging, None, rows)
         return staging
+
+    def _copy(
+        self, table: sql.Identifier, columns: sql.Composed | None, rows: list[EncodedRow]
+    ) -> None:
+        listed = sql.SQL("({})").format(columns) if columns else sql.SQL("")
+        statement = sql.SQL("COPY {} {} FROM STDIN").format(table, listed)
+        with self._target.cursor() as cursor, cursor.copy(statement) as copy:
+            copy.write(b"".join([copy_line(row) for row in rows]))
 
     def _staging_table(
         self, plan: TablePlan, purpose: str, columns: tuple[PlannedColumn, ...]
@@ -215,6 +264,15 @@ def _same_key(plan: TablePlan) -> sql.Composed:
         sql.SQL("target.{0} = staging.{0}").format(sql.Identifier(column.target_name))
         for column in plan.key_columns
     )
+
+
+def _names_beside_key(plan: TablePlan) -> list[sql.Identifier]:
+    key = set(plan.key)
+    return [
+        sql.Identifier(column.target_name)
+        for place, column in enumerate(plan.columns)
+        if place not in key
+    ]
 
 
 def _row_text(alias: str, plan: TablePlan) -> sql.Composed:

@@ -44,14 +44,18 @@ class TableChanges:
         self.first_changes.setdefault(key, "delete")
         self.rows[key] = None
 
-    def upserts(self) -> list[EncodedRow]:
-        return [row for row in self.rows.values() if row is not None]
+    def upserts(self, *first: RowKind) -> list[EncodedRow]:
+        """The rows that are there in the end, of keys that were first changed in these ways."""
+        kinds = self.first_changes
+        return [row for key, row in self.rows.items() if row is not None and kinds[key] in first]
 
-    def deletes(self) -> list[Key]:
-        return [key for key, row in self.rows.items() if row is None]
-
-    def first_changed_by(self, kind: RowKind) -> list[Key]:
-        return [key for key, first in self.first_changes.items() if first == kind]
+    def deletes(self) -> dict[RowKind, list[Key]]:
+        """The keys that are gone in the end, by how they were first changed."""
+        found: dict[RowKind, list[Key]] = {}
+        for key, row in self.rows.items():
+            if row is None:
+                found.setdefault(self.first_changes[key], []).append(key)
+        return found
 
 
 @dataclass(slots=True)
