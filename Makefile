@@ -1,7 +1,7 @@
 # Everything runs from the virtual environment .venv, which `setup` makes and keeps up to date.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check soak clean
+.PHONY: help setup demo dev test check soak bench clean
 
 help:
 	@echo "make setup   create .venv, install the package and what it needs"
@@ -10,6 +10,7 @@ help:
 	@echo "make test    run all tests but the long ones"
 	@echo "make check   ruff, mypy, import rules"
 	@echo "make soak    run the long tests"
+	@echo "make bench   measure speed and memory beside their limits; ARGS=--quick takes 3 minutes"
 	@echo "make clean   stop the local stack; delete .venv, .local and caches"
 
 # A .venv whose Python is gone, or that was copied here from another folder, cannot be repaired.
@@ -70,6 +71,10 @@ test: setup
 
 soak: setup
 	@.venv/bin/python -m pytest -m soak --numprocesses 2
+
+# Its result is a table and .local/bench/latest.json; docs/performance.md tells what is in it.
+bench: setup
+	@.venv/bin/python -m dms_pipeline_tests.bench $(ARGS)
 
 check: setup
 	@.venv/bin/ruff check .

@@ -1,0 +1,5 @@
+"""What can go wrong while measuring."""
+
+
+class BenchError(Exception):
+    """A program is missing, a task or a limit failed, or a result was wrong: there is no figure."""

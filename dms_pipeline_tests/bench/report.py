@@ -1,0 +1,74 @@
+"""The results as a table and as JSON, with what they were measured on."""
+
+import os
+import platform
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import psutil
+from rich.table import Table as RichTable
+
+from dms_pipeline_tests.bench.figure import LIMIT, OURS, Result
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "cpus": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "memory_gb": round(psutil.virtual_memory().total / 1e9),
+        "system": platform.platform(),
+        "python": platform.python_version(),
+        "load_average_at_start": os.getloadavg(),
+    }
+
+
+def as_json(results: Mapping[str, Result], about: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "measured_at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        **about,
+        "figures": {name: result.as_json() for name, result in results.items()},
+    }
+
+
+def as_table(results: Mapping[str, Result]) -> RichTable:
+    table = RichTable(title="Medians; each ratio is of a round's two neighbours, ours to the limit")
+    table.add_column("figure", no_wrap=True)
+    for heading in ("ours", "limit", "MB/s", "ratio", "range", "aim", "peak MB", "aim"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, result in results.items():
+        table.add_row(*_cells(name, result))
+    return table
+
+
+def _cells(name: str, result: Result) -> list[str]:
+    figure, ratios = result.figure, result.ratios()
+    sign = "≥" if figure.kind == "speed" else "≤"
+    colour = "green" if result.target_is_met else "red"
+    has_speed = figure.kind != "time"
+    peak = result.peak_mb(OURS)
+    return [
+        name,
+        _speed(result, OURS) if has_speed else _duration(result.seconds(OURS)),
+        _speed(result, LIMIT) if figure.kind == "speed" else _limit(result),
+        f"{result.megabytes_per_s(OURS):.1f}" if has_speed else "",
+        f"[{colour}]{result.ratio:.2f}[/]",
+        f"{min(ratios):.2f}-{max(ratios):.2f}",
+        f"{sign} {figure.target:g}",
+        f"{peak:.0f}" if peak is not None else "",
+        f"≤ {figure.peak_target_mb:g}" if figure.peak_target_mb else "",
+    ]
+
+
+def _limit(result: Result) -> str:
+    if result.figure.kind == "memory":
+        return f"{result.peak_mb(LIMIT) or 0:.0f} MB"
+    return _duration(result.seconds(LIMIT))
+
+
+def _speed(result: Result, contender: str) -> str:
+    return f"{result.rows_per_s(contender) / 1000:.1f}k/s"
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds * 1000:.1f} ms"
