@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from dms_pipeline.errors import BinlogError
 
 ENUM, SET, STRING = 247, 248, 254
+DATE, TIMESTAMP, DATETIME, DECIMAL = 10, 17, 18, 246
+"""The times in their format since MySQL 5.6."""
 FRACTION_BYTES = (0, 1, 1, 2, 2, 3, 3)
 DECIMAL_BYTES = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
 

@@ -54,6 +54,17 @@ def compile_row_decoder(columns: tuple[ColumnFormat, ...]) -> RowDecoder:
     return decode
 
 
+def stored_value(column: ColumnFormat) -> Callable[[bytes], Any] | None:
+    """From a value's bytes, without a length in front, to the value; None if those are it."""
+    code = column.type_code
+    if code in _COMPRESSED:
+        return _decompress_value
+    if code in _COUNTED and not (column.is_enum or column.is_set):
+        return None
+    read = _reader(column)
+    return lambda raw: read(raw, 0)[0]
+
+
 def _reader(column: ColumnFormat) -> Reader:
     code, metadata = column.type_code, column.metadata
     if code in _FIXED_READERS:

@@ -5,7 +5,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from typing import Any, overload
 
-from dms_pipeline.binlog.column_sizes import RowSkipper
+from dms_pipeline.binlog.column_sizes import ColumnFormat, RowSkipper
 from dms_pipeline.binlog.row_decoder import RowDecoder
 from dms_pipeline.errors import BinlogError
 
@@ -20,16 +20,25 @@ class RowImages(Sequence[Row]):
 
     Args:
         data: the event's body; ``start`` is where its first row image begins.
+        columns: how the images are laid out; ``skip`` and ``decode`` were made of them.
         where: names table and position in messages.
     """
 
-    __slots__ = ("_data", "_decode", "_decoded", "_length", "_skip", "_start", "_where")
+    __slots__ = ("_decode", "_decoded", "_length", "_skip", "_where", "columns", "data", "start")
 
     def __init__(
-        self, data: bytes, start: int, *, skip: RowSkipper, decode: RowDecoder, where: str
+        self,
+        data: bytes,
+        start: int,
+        *,
+        columns: tuple[ColumnFormat, ...],
+        skip: RowSkipper,
+        decode: RowDecoder,
+        where: str,
     ) -> None:
-        self._data = data
-        self._start = start
+        self.data = data
+        self.start = start
+        self.columns = columns
         self._skip = skip
         self._decode = decode
         self._where = where
@@ -39,7 +48,7 @@ class RowImages(Sequence[Row]):
     @property
     def byte_count(self) -> int:
         """What the undecoded rows take in memory."""
-        return len(self._data) - self._start
+        return len(self.data) - self.start
 
     def __len__(self) -> int:
         if self._length is None:
@@ -48,26 +57,26 @@ class RowImages(Sequence[Row]):
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Where each row image begins and ends in the event."""
-        offset, end = self._start, len(self._data)
+        offset, end = self.start, len(self.data)
         while offset < end:
-            behind = self._skip(self._data, offset)
+            behind = self._skip(self.data, offset)
             yield offset, behind
             offset = behind
-        self._check_end(offset)
+        self.check_end(offset)
 
     def __iter__(self) -> Iterator[Row]:
         if self._decoded is not None:
             yield from self._decoded
             return
-        data, decode = self._data, self._decode
-        offset, end = self._start, len(data)
+        data, decode = self.data, self._decode
+        offset, end = self.start, len(data)
         while offset < end:
             try:
                 row, offset = decode(data, offset)
             except (struct.error, IndexError, ValueError, zlib.error) as error:
                 raise BinlogError(f"{self._where} cannot be decoded: {error}") from error
             yield row
-        self._check_end(offset)
+        self.check_end(offset)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -87,9 +96,14 @@ class RowImages(Sequence[Row]):
         # Rows are the source's data: not for logs.
         return f"<{self.byte_count} bytes of {self._where}>"
 
-    def _check_end(self, offset: int) -> None:
-        if offset != len(self._data):
+    def check_end(self, offset: int) -> None:
+        """Whoever walked over all images must have come to the end of the event.
+
+        Raises:
+            BinlogError: the images do not have these columns.
+        """
+        if offset != len(self.data):
             raise BinlogError(
-                f"{self._where} do not fit the columns of their table map: {len(self._data)} bytes"
+                f"{self._where} do not fit the columns of their table map: {len(self.data)} bytes"
                 f" were expected to end at {offset}"
             )

@@ -29,7 +29,7 @@ def parse_rows(code: int, body: bytes, *, table_map: TableMap, end: BinlogPositi
         skip, decode = table_map.skip_row, table_map.decode_row
     except BinlogError as error:
         raise BinlogError(f"{where}: {error}") from error
-    rows = RowImages(data, offset, skip=skip, decode=decode, where=where)
+    rows = RowImages(data, offset, columns=table_map.columns, skip=skip, decode=decode, where=where)
     types = table_map.column_types
     return RowsEvent(table_map.table, kind, rows, types, table_map.metadata, end)
 

@@ -1,10 +1,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms_pipeline.local_dms.engine.change_batch import EncodedRow, TableChanges
+from dms_pipeline.local_dms.engine.change_batch import Image, Line, TableChanges
 
 Change = tuple[str, int, int, int]
-Table = dict[int, EncodedRow]
+Table = dict[int, Line]
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["insert", "update", "delete"]),
@@ -15,35 +15,39 @@ CHANGES = st.lists(
 )
 
 
-def field(number: int) -> bytes:
-    return str(number).encode()
+def key(number: int) -> bytes:
+    return b"%d" % number
+
+
+def image(line: Line) -> Image:
+    return (lambda data, offset: data[offset:]), b"before" + line, len(b"before")
 
 
 def play(changes: list[Change], table: Table, batch: TableChanges | None = None) -> None:
     """Apply valid changes one by one to a dict, and to the batch if there is one."""
     for kind, old, new, value in changes:
-        row = (field(new), field(value))
+        row = b"%d\t%d\n" % (new, value)
         if kind == "insert" and new not in table:
             table[new] = row
             if batch is not None:
-                batch.insert((field(new),), row)
+                batch.insert(key(new), image(row))
         elif kind == "update" and old in table and (old == new or new not in table):
             del table[old]
             table[new] = row
             if batch is not None:
-                batch.update((field(old),), (field(new),), row)
+                batch.update(key(old), key(new), image(row))
         elif kind == "delete" and old in table:
             del table[old]
             if batch is not None:
-                batch.delete((field(old),))
+                batch.delete(key(old))
 
 
 def apply_net(batch: TableChanges, table: Table) -> None:
     for keys in batch.deletes().values():
-        for key in keys:
-            table.pop(int(key[0] or b""), None)
-    for row in batch.upserts("insert", "update", "delete"):
-        table[int(row[0] or b"")] = row
+        for gone in keys:
+            table.pop(int(gone), None)
+    for there, row in batch.upserts("insert", "update", "delete").items():
+        table[int(there)] = row
 
 
 @given(CHANGES, CHANGES)
@@ -61,15 +65,15 @@ def test_net_changes_give_the_same_table_as_single_ones_also_when_applied_twice(
 
 def test_changed_key_is_a_delete_and_an_insert():
     batch = TableChanges()
-    batch.update((b"1",), (b"2",), (b"2", b"x"))
-    assert batch.deletes() == {"update": [(b"1",)]}
-    assert batch.upserts("insert") == [(b"2", b"x")]
-    assert batch.upserts("update", "delete") == []
+    batch.update(b"1", b"2", image(b"2\tx\n"))
+    assert batch.deletes() == {"update": [b"1"]}
+    assert batch.upserts("insert") == {b"2": b"2\tx\n"}
+    assert batch.upserts("update", "delete") == {}
 
 
 def test_key_moved_away_and_back_stays():
     batch = TableChanges()
-    batch.update((b"1",), (b"2",), (b"2",))
-    batch.update((b"2",), (b"1",), (b"1",))
-    assert batch.deletes() == {"insert": [(b"2",)]}
-    assert batch.upserts("update", "delete") == [(b"1",)]
+    batch.update(b"1", b"2", image(b"2\n"))
+    batch.update(b"2", b"1", image(b"1\n"))
+    assert batch.deletes() == {"insert": [b"2"]}
+    assert batch.upserts("update", "delete") == {b"1": b"1\n"}

@@ -11,7 +11,13 @@ from psycopg import sql
 
 from dms_pipeline.binlog.events import RowKind
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.change_batch import BagChanges, EncodedRow, Key, TableChanges
+from dms_pipeline.local_dms.engine.change_batch import (
+    BagChanges,
+    EncodedRow,
+    Key,
+    Line,
+    TableChanges,
+)
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
 from dms_pipeline.local_dms.engine.full_load import copy_line
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
@@ -61,11 +67,11 @@ class BatchApplier:
             self._update(plan, updates)
         if inserts:
             # A key that is there already is refused, and then the policies decide row by row.
-            self._copy(qualified(plan), names(plan.columns), inserts)
+            self._copy(qualified(plan), inserts.values(), names(plan.columns))
 
     def _delete(self, plan: TablePlan, keys: list[Key], first: RowKind) -> None:
         """Keys that are gone in the end; their first change tells whether the target has them."""
-        staging = self._stage(plan, "keys", plan.key_columns, keys)
+        staging = self._stage(plan, "keys", plan.key_columns, _lines(keys))
         gone = self._delete_staged(plan, staging)
         self._empty(staging)
         if self._is_strict(first) and gone != (0 if first == "insert" else len(keys)):
@@ -81,8 +87,8 @@ class BatchApplier:
         }
         return not tolerated[first]
 
-    def _update(self, plan: TablePlan, rows: list[EncodedRow]) -> None:
-        staging = self._stage(plan, "rows", plan.columns, rows)
+    def _update(self, plan: TablePlan, rows: dict[Key, Line]) -> None:
+        staging = self._stage(plan, "rows", plan.columns, rows.values())
         try:
             with self._target.transaction():
                 changed = self._update_staged(plan, staging)
@@ -94,20 +100,19 @@ class BatchApplier:
         if changed != len(rows):
             raise ConflictError
 
-    def _upsert(
-        self, plan: TablePlan, updates: list[EncodedRow], inserts: list[EncodedRow]
-    ) -> None:
+    def _upsert(self, plan: TablePlan, updates: dict[Key, Line], inserts: dict[Key, Line]) -> None:
         """Whether a row is there or not, where the policies say so."""
-        by_first: tuple[tuple[RowKind, list[EncodedRow]], ...]
+        by_first: tuple[tuple[RowKind, dict[Key, Line]], ...]
         by_first = (("update", updates), ("insert", inserts))
         for first, rows in by_first:
             if rows and self._is_strict(first):
-                existing = self._count_existing(plan, [plan.key_of(row) for row in rows])
+                existing = self._count_existing(plan, rows)
                 if existing != (0 if first == "insert" else len(rows)):
                     raise ConflictError
         if not (updates or inserts):
             return
-        staging = self._stage(plan, "rows", plan.columns, [*updates, *inserts])
+        lines = [*updates.values(), *inserts.values()]
+        staging = self._stage(plan, "rows", plan.columns, lines)
         try:
             with self._target.transaction():
                 self._upsert_staged(plan, staging)
@@ -115,8 +120,8 @@ class BatchApplier:
             self._replace(plan, staging)
         self._empty(staging)
 
-    def _count_existing(self, plan: TablePlan, keys: list[Key]) -> int:
-        staging = self._stage(plan, "keys", plan.key_columns, keys)
+    def _count_existing(self, plan: TablePlan, keys: Iterable[Key]) -> int:
+        staging = self._stage(plan, "keys", plan.key_columns, _lines(keys))
         existing = self._count_staged(plan, staging)
         self._empty(staging)
         return existing
@@ -179,7 +184,7 @@ class BatchApplier:
         if removed := changes.removed():
             self._remove(plan, removed)
         if added := changes.added():
-            self._copy(qualified(plan), names(plan.columns), added)
+            self._copy(qualified(plan), map(copy_line, added), names(plan.columns))
 
     def _remove(self, plan: TablePlan, removed: list[EncodedRow]) -> None:
         """Of equal rows as many go as were removed.
@@ -187,7 +192,7 @@ class BatchApplier:
         Rows are compared by their text, which is exact and, unlike IS NOT DISTINCT FROM, can be
         hashed.
         """
-        staging = self._stage(plan, "bag", plan.columns, removed)
+        staging = self._stage(plan, "bag", plan.columns, map(copy_line, removed))
         statement = sql.SQL(
             "DELETE FROM {target} WHERE ctid IN (SELECT place FROM (SELECT target.ctid AS place,"
             " staging.{count} AS wanted, row_number() OVER (PARTITION BY staging.ctid) AS number"
@@ -218,20 +223,20 @@ class BatchApplier:
         plan: TablePlan,
         purpose: str,
         columns: tuple[PlannedColumn, ...],
-        rows: list[EncodedRow],
+        lines: Iterable[Line],
     ) -> sql.Identifier:
         """Rows in a temporary table that has the types of the target's columns."""
         staging = self._staging_table(plan, purpose, columns)
-        self._copy(staging, None, rows)
+        self._copy(staging, lines)
         return staging
 
     def _copy(
-        self, table: sql.Identifier, columns: sql.Composed | None, rows: list[EncodedRow]
+        self, table: sql.Identifier, lines: Iterable[Line], columns: sql.Composed | None = None
     ) -> None:
         listed = sql.SQL("({})").format(columns) if columns else sql.SQL("")
         statement = sql.SQL("COPY {} {} FROM STDIN").format(table, listed)
         with self._target.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(b"".join([copy_line(row) for row in rows]))
+            copy.write(b"".join(lines))
 
     def _staging_table(
         self, plan: TablePlan, purpose: str, columns: tuple[PlannedColumn, ...]
@@ -257,6 +262,10 @@ class BatchApplier:
 
     def _empty(self, staging: sql.Identifier) -> None:
         self._target.execute(sql.SQL("TRUNCATE TABLE {}").format(staging))
+
+
+def _lines(keys: Iterable[Key]) -> list[Line]:
+    return [key + b"\n" for key in keys]
 
 
 def _same_key(plan: TablePlan) -> sql.Composed:

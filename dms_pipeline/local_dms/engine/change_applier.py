@@ -6,24 +6,33 @@ of tables without a key. A batch goes in as a whole if it fits, and row by row i
 """
 
 import logging
+import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 
 import psycopg
 
+from dms_pipeline.binlog.rows import RowImages
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError, NetChanges
-from dms_pipeline.local_dms.engine.change_batch import BagChanges, TableChanges
+from dms_pipeline.local_dms.engine.change_batch import (
+    BagChanges,
+    EncodedRow,
+    Key,
+    Line,
+    TableChanges,
+)
 from dms_pipeline.local_dms.engine.change_log import ChangeLog, RowChanges
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
+from dms_pipeline.local_dms.engine.full_load import copy_line
 from dms_pipeline.local_dms.engine.row_applier import Counts, RowApplier, row_pairs
+from dms_pipeline.local_dms.engine.row_lines import RowLines, can_be_lines
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState
-from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
 
 logger = logging.getLogger(__name__)
 
@@ -51,6 +60,7 @@ class ChangeApplier:
         self._errors = errors
         self._batches = BatchApplier(target, errors.policies)
         self._rows = RowApplier(target, errors)
+        self._netting = Netting()
 
     def apply(
         self,
@@ -70,7 +80,7 @@ class ChangeApplier:
         def as_batch() -> Counts:
             counts: Counts = Counter()
             for chunk in _chunks(log.first(length)):
-                self._batches.apply(_net(chunk, usable, counts))
+                self._batches.apply(self._netting.net(chunk, usable, counts))
             return counts
 
         def as_rows() -> Counts:
@@ -87,7 +97,7 @@ class ChangeApplier:
 
         try:
             return self._commit(as_batch, finish)
-        except (ConflictError, LoadError, UnfitValueError) as error:
+        except (ConflictError, LoadError, ValueError, struct.error, IndexError) as error:
             logger.info("a batch does not fit as a whole and is applied row by row: %s", error)
         except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise target_error(_APPLYING, error, self._target) from error
@@ -165,38 +175,80 @@ def _chunks(log: Iterable[RowChanges]) -> Iterator[list[RowChanges]]:
         yield chunk
 
 
-def _net(
-    log: Iterable[RowChanges], plan_of: PlanOf, counts: Counts
-) -> list[tuple[TablePlan, NetChanges]]:
-    """Net changes per table; ``counts`` grows by what went into them."""
-    net: dict[TableId, tuple[TablePlan, NetChanges]] = {}
-    for changes in log:
-        plan = plan_of(changes.table)
-        if plan is None:
-            continue
-        counts[changes.table, changes.kind] += changes.change_count
-        known = net.get(changes.table)
-        if known is None:
-            known = (plan, TableChanges() if plan.key else BagChanges())
-            net[changes.table] = known
-        if isinstance(known[1], BagChanges):
-            _merge_bag(plan, known[1], changes)
+class Netting:
+    """Makes net changes of a log's entries; keeps what it has learned of the tables."""
+
+    def __init__(self) -> None:
+        self._row_lines: dict[TableId, RowLines] = {}
+
+    def net(
+        self, log: Iterable[RowChanges], plan_of: PlanOf, counts: Counts
+    ) -> list[tuple[TablePlan, NetChanges]]:
+        """Net changes per table; ``counts`` grows by what went into them."""
+        net: dict[TableId, tuple[TablePlan, NetChanges]] = {}
+        for changes in log:
+            plan = plan_of(changes.table)
+            if plan is None:
+                continue
+            counts[changes.table, changes.kind] += changes.change_count
+            known = net.get(changes.table)
+            if known is None:
+                known = (plan, TableChanges() if plan.key else BagChanges())
+                net[changes.table] = known
+            if isinstance(known[1], BagChanges):
+                _merge_bag(plan, known[1], changes)
+            elif isinstance(changes.rows, RowImages) and can_be_lines(plan):
+                _merge_images(self._lines_of(plan, changes.rows), known[1], changes)
+            else:
+                _merge_rows(plan, known[1], changes)
+        return list(net.values())
+
+    def _lines_of(self, plan: TablePlan, rows: RowImages) -> RowLines:
+        lines = self._row_lines.get(plan.table_id)
+        if lines is None or lines.plan is not plan or lines.columns is not rows.columns:
+            lines = self._row_lines[plan.table_id] = RowLines(plan, rows.columns)
+        return lines
+
+
+def _merge_images(lines: RowLines, net: TableChanges, changes: RowChanges) -> None:
+    rows = changes.rows
+    assert isinstance(rows, RowImages)
+    data, offset, end = rows.data, rows.start, len(rows.data)
+    walk, line = lines.walk, lines.line
+    while offset < end:
+        start = offset
+        key, offset = walk(data, offset)
+        if changes.kind == "insert":
+            net.insert(key, (line, data, start))
+        elif changes.kind == "delete":
+            net.delete(key)
         else:
-            _merge_keyed(plan, known[1], changes)
-    return list(net.values())
+            start = offset
+            new_key, offset = walk(data, offset)
+            net.update(key, new_key, (line, data, start))
+    rows.check_end(offset)
 
 
-def _merge_keyed(plan: TablePlan, net: TableChanges, changes: RowChanges) -> None:
+def _merge_rows(plan: TablePlan, net: TableChanges, changes: RowChanges) -> None:
     for before, after in row_pairs(plan, changes):
         if after is None:
             assert before is not None
-            net.delete(plan.encode_key(before))
+            net.delete(_key(plan.encode_key(before)))
             continue
         encoded = plan.encode_binlog(after)
+        key, image = _key(plan.key_of(encoded)), (_as_it_is, copy_line(encoded), 0)
         if before is None:
-            net.insert(plan.key_of(encoded), encoded)
+            net.insert(key, image)
         else:
-            net.update(plan.encode_key(before), plan.key_of(encoded), encoded)
+            net.update(_key(plan.encode_key(before)), key, image)
+
+
+def _key(fields: EncodedRow) -> Key:
+    return copy_line(fields)[:-1]
+
+
+def _as_it_is(line: bytes, _: int) -> Line:
+    return line
 
 
 def _merge_bag(plan: TablePlan, net: BagChanges, changes: RowChanges) -> None:

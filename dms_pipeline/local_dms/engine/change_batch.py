@@ -6,33 +6,38 @@ rows, of which only the count of each one matters.
 """
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dms_pipeline.binlog.events import RowKind
 
 Field = bytes | None
 """One value as it goes into a COPY text stream; None is NULL."""
-Key = tuple[Field, ...]
 EncodedRow = tuple[Field, ...]
+Line = bytes
+"""A row as it goes into a COPY text stream, with its end."""
+Key = bytes
+"""The fields of a key as they go into a COPY text stream, with tabs between."""
+Image = tuple[Callable[[bytes, int], Line], bytes, int]
+"""A row that is not a line yet: what makes one of it, of bytes and the place in them."""
 
 
 @dataclass(slots=True)
 class TableChanges:
     """The last known row per key; None where the key is gone.
 
-    Applying them gives the same table as applying every change in turn, and applying them twice
-    gives the same as once, because an insert becomes an upsert.
+    Applying them gives the same table as applying every change in turn.
     """
 
-    rows: dict[Key, EncodedRow | None] = field(default_factory=dict)
+    rows: dict[Key, Image | None] = field(default_factory=dict)
     first_changes: dict[Key, RowKind] = field(default_factory=dict)
     """What happened to each key first, and so whether the target should have had it before."""
 
-    def insert(self, key: Key, row: EncodedRow) -> None:
+    def insert(self, key: Key, row: Image) -> None:
         self.first_changes.setdefault(key, "insert")
         self.rows[key] = row
 
-    def update(self, old_key: Key, new_key: Key, row: EncodedRow) -> None:
+    def update(self, old_key: Key, new_key: Key, row: Image) -> None:
         """A changed key is a delete and an insert."""
         self.first_changes.setdefault(old_key, "update")
         if old_key != new_key:
@@ -44,10 +49,14 @@ class TableChanges:
         self.first_changes.setdefault(key, "delete")
         self.rows[key] = None
 
-    def upserts(self, *first: RowKind) -> list[EncodedRow]:
+    def upserts(self, *first: RowKind) -> dict[Key, Line]:
         """The rows that are there in the end, of keys that were first changed in these ways."""
         kinds = self.first_changes
-        return [row for key, row in self.rows.items() if row is not None and kinds[key] in first]
+        return {
+            key: row[0](row[1], row[2])
+            for key, row in self.rows.items()
+            if row is not None and kinds[key] in first
+        }
 
     def deletes(self) -> dict[RowKind, list[Key]]:
         """The keys that are gone in the end, by how they were first changed."""

@@ -13,7 +13,7 @@ from psycopg import sql
 from dms_pipeline.binlog.events import Row, RowKind
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.change_batch import EncodedRow, Key
+from dms_pipeline.local_dms.engine.change_batch import EncodedRow
 from dms_pipeline.local_dms.engine.change_log import RowChanges
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.table_plan import (
@@ -130,7 +130,7 @@ class _Change:
 
     @property
     def shown_key(self) -> str:
-        key: Key = ()
+        key: EncodedRow = ()
         if self.plan.key:
             key = self._old or self.plan.key_of(self._new or ())
         shown = [(unescape(part) or "NULL")[:_SHOWN_KEY_CHARACTERS] for part in key]

@@ -9,7 +9,7 @@ from dms_pipeline.binlog.events import Row
 from dms_pipeline.binlog.row_decoder import PRE_56_TEMPORAL_TYPES
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError, SourceError
-from dms_pipeline.local_dms.engine.change_batch import EncodedRow, Field, Key
+from dms_pipeline.local_dms.engine.change_batch import EncodedRow, Field
 from dms_pipeline.local_dms.engine.losses import Losses
 from dms_pipeline.local_dms.engine.mapping_rules_expressions import Expression
 from dms_pipeline.local_dms.engine.mapping_rules_filters import RowFilter
@@ -145,7 +145,7 @@ class TablePlan:
             fields += self._added_binlog(row)
         return tuple(fields)
 
-    def encode_key(self, row: Row) -> Key:
+    def encode_key(self, row: Row) -> EncodedRow:
         """Only the key of a row, as ``key_of`` gives it for the whole encoded row.
 
         Raises:
@@ -162,7 +162,7 @@ class TablePlan:
                 raise self._unfit(column.source.name, error, self._binlog_key(row)) from error
         return tuple(fields)
 
-    def key_of(self, row: EncodedRow) -> Key:
+    def key_of(self, row: EncodedRow) -> EncodedRow:
         return tuple([row[index] for index in self.key])
 
     def check_columns(self, column_types: bytes) -> None:

@@ -207,10 +207,12 @@ def _noting_null(conversion: Conversion, note: Callable[[], None]) -> Conversion
 
         return both
 
+    from_log = conversion.from_log
     return replace(
         conversion,
         from_text=noting(conversion.from_text),
         from_binlog=noting(conversion.from_binlog),
+        from_log=from_log and (from_log[0], noting(from_log[1])),
     )
 
 

@@ -4,6 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from dms_pipeline.binlog.column_sizes import ColumnFormat
+
 Form = Literal[
     "integer", "decimal", "float", "boolean", "date", "timestamp", "time", "text", "bytes"
 ]
@@ -34,6 +36,8 @@ class Conversion:
         select: SQL around the quoted column name in the full load's SELECT.
         check: the last step; raises UnfitValueError for what the target type cannot hold.
         is_lob: whether AWS treats the column as a large object.
+        from_log: converts the value's bytes in the log, where that is quicker, in this layout.
+        digits: whether the plain value is just the digits of the integer in the log.
     """
 
     form: Form
@@ -43,6 +47,8 @@ class Conversion:
     select: str = "{}"
     check: Step | None = None
     is_lob: bool = False
+    from_log: tuple[ColumnFormat, Step] | None = None
+    digits: Literal["", "signed", "unsigned"] = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,18 +63,23 @@ class ColumnMapping:
     from_binlog: Callable[[Any], bytes | None]
     select: str
     conversion: Conversion
+    from_log: tuple[ColumnFormat, Step] | None = None
+    digits: Literal["", "signed", "unsigned"] = ""
 
     @classmethod
     def of(cls, conversion: Conversion, *steps: Step) -> "ColumnMapping":
         """The conversion, then further steps over plain values, then its check and escaping."""
         last = (conversion.check, field_writer(conversion.form))
         chain = [*steps, *(step for step in last if step is not None)]
+        from_log = conversion.from_log
         return cls(
             conversion.target_type,
             _chained(conversion.from_text, chain),
             _chained(conversion.from_binlog, chain),
             conversion.select,
             conversion,
+            from_log and (from_log[0], _chained(from_log[1], chain)),
+            "" if chain else conversion.digits,
         )
 
 

@@ -3,6 +3,8 @@
 import struct
 from decimal import Decimal
 
+from dms_pipeline.binlog.column_sizes import DECIMAL, ColumnFormat
+from dms_pipeline.binlog.value_texts import decimal_text
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion, UnfitValueError
 
@@ -19,7 +21,7 @@ SHORT_YEAR = "year(2)"
 def map_integer(column: Column) -> Conversion:
     bits = INTEGER_BITS[column.data_type]
     if not column.is_unsigned:
-        return Conversion("integer", _SIGNED_TARGETS[bits], bytes, _integer)
+        return Conversion("integer", _SIGNED_TARGETS[bits], bytes, _integer, digits="signed")
     mask = (1 << bits) - 1
 
     def unsigned_from_binlog(value: int) -> bytes:
@@ -32,6 +34,7 @@ def map_integer(column: Column) -> Conversion:
         lambda value: b"%d" % int(value),
         unsigned_from_binlog,
         check=_fitting_bigint if bits == 64 else None,
+        digits="unsigned",
     )
 
 
@@ -71,8 +74,11 @@ def map_decimal(column: Column) -> Conversion:
     def from_text(value: bytes) -> bytes:
         return _decimal(Decimal(value.decode()))
 
-    target_type = f"numeric({column.precision},{column.scale or 0})"
-    return Conversion("decimal", target_type, from_text, _decimal)
+    precision, scale = column.precision or 0, column.scale or 0
+    layout = ColumnFormat(DECIMAL, bytes((precision, scale)))
+    from_log = layout, decimal_text(precision, scale)
+    target_type = f"numeric({precision},{scale})"
+    return Conversion("decimal", target_type, from_text, _decimal, from_log=from_log)
 
 
 def _decimal(value: Decimal) -> bytes:
