@@ -1,5 +1,7 @@
 """What the replication stream yields: frozen values, already free of framing.
 
+Those that every transaction has are tuples, which are made several times as fast as other values.
+
 Every event carries the position after it. A reader may resume at the positions of
 ``TransactionEnd``, of a ``QueryEvent`` outside a transaction, and of ``RotateEvent``. The events of
 a compressed transaction all carry the position after the whole transaction.
@@ -10,7 +12,7 @@ it is a ``QueryEvent`` outside a transaction, maybe much later: see ``dms_pipeli
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.query_event import Session
@@ -22,8 +24,7 @@ RowKind = Literal["insert", "update", "delete"]
 Row = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionBegin:
+class TransactionBegin(NamedTuple):
     """A transaction opens; ``start`` is where it begins, ``position`` is behind BEGIN."""
 
     start: int
@@ -31,8 +32,7 @@ class TransactionBegin:
     timestamp: int
 
 
-@dataclass(frozen=True, slots=True)
-class TransactionEnd:
+class TransactionEnd(NamedTuple):
     """A transaction is complete. ``outcome`` says how; only ``commit`` made its rows visible.
 
     ``xid`` is set for XA transactions, written as in the statements that decide on them.
@@ -45,8 +45,7 @@ class TransactionEnd:
     xid: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RowsEvent:
+class RowsEvent(NamedTuple):
     """Rows of one table as raw column values in the order of the table map.
 
     For an update, ``rows`` alternates: before, after, before, after. Off the stream, ``rows`` is
@@ -55,10 +54,14 @@ class RowsEvent:
 
     table: TableId
     kind: RowKind
-    rows: Sequence[Row] = field(repr=False)
+    rows: Sequence[Row]
     column_types: bytes
-    metadata: TableMetadata | None = field(default=None, repr=False)
+    metadata: TableMetadata | None = None
     position: BinlogPosition | None = None
+
+    def __repr__(self) -> str:
+        # Rows are the source's data: not for logs.
+        return f"<{self.kind} in {self.table} before {self.position}>"
 
     @property
     def change_count(self) -> int:

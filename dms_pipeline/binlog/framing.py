@@ -8,7 +8,7 @@ statement; both end it with an XID event or a COMMIT statement. What a caller ma
 import struct
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from dms_pipeline.binlog import event_codes as codes
 from dms_pipeline.binlog.events import (
@@ -44,8 +44,7 @@ _OFFSET_SPAN = 1 << 32
 TableFilter = Callable[[TableId], bool]
 
 
-@dataclass(frozen=True, slots=True)
-class _Event:
+class _Event(NamedTuple):
     """One event without its framing; ``start`` is the offset at which it begins in the file."""
 
     code: int
@@ -64,16 +63,29 @@ class EventFramer:
     """
 
     def __init__(self, start: BinlogPosition, include: TableFilter) -> None:
-        self.position = start
-        self.safe_position = start
+        self._file = start
+        self._offset = start.offset
+        self._safe_offset = start.offset
+        # Behind the event in hand; differs from `_offset` within a compressed transaction.
+        self._end_offset = start.offset
         self._include = include
         self._has_checksums = False
         self._maps_by_id: dict[bytes, TableMap] = {}
         self._maps_by_body: dict[bytes, TableMap] = {}
         self._group_start: int | None = None
         self._in_transaction = False
-        # Behind the event in hand; differs from `position` within a compressed transaction.
-        self._end = start
+
+    @property
+    def position(self) -> BinlogPosition:
+        return self._file.at(self._offset)
+
+    @property
+    def safe_position(self) -> BinlogPosition:
+        return self._file.at(self._safe_offset)
+
+    @property
+    def _end(self) -> BinlogPosition:
+        return self._file.at(self._end_offset)
 
     def parse(self, packet: bytes) -> Iterable[BinlogEvent]:
         """The events of interest in one packet behind its status byte: mostly none or one.
@@ -81,35 +93,36 @@ class EventFramer:
         Positions move with the events that are taken: take all before parsing the next packet.
         """
         timestamp, code, _, _, end, flags = _HEADER.unpack_from(packet)
-        start = self.position.offset
+        start = self._offset
         if code == codes.ROTATE:
             return (self._rotate(packet, end),)
         if code == codes.FORMAT:
             self._read_checksum_algorithm(packet)
+            body = packet[_HEADER_BYTES:]
         elif self._has_checksums:
             self._verify(packet)
-            packet = packet[:-_CHECKSUM_BYTES]
+            body = packet[_HEADER_BYTES:-_CHECKSUM_BYTES]
+        else:
+            body = packet[_HEADER_BYTES:]
         if code in codes.HEARTBEATS:
             return ()
-        # Events the server makes up at the start of a dump have no place in the file.
-        self._end = self._behind(end) if end else self.position
-        event = _Event(code, flags, packet[_HEADER_BYTES:], timestamp, start)
+        # Events the server makes up at the start of a dump have no place in the file. The header
+        # keeps only 32 bits of the others'.
+        if end:
+            end |= start & -_OFFSET_SPAN
+            self._end_offset = end if end >= start else end + _OFFSET_SPAN
+        else:
+            self._end_offset = start
+        event = _Event(code, flags, body, timestamp, start)
         if code == codes.TRANSACTION_PAYLOAD:
             return self._unpack(event)
         return self._advance(event)
 
-    def _behind(self, end: int) -> BinlogPosition:
-        """The position behind an event; the header keeps only 32 bits of it."""
-        offset = self.position.offset & -_OFFSET_SPAN | end
-        if offset < self.position.offset:
-            offset += _OFFSET_SPAN
-        return BinlogPosition(self.position.file, offset)
-
     def _advance(self, event: _Event) -> Iterable[BinlogEvent]:
-        self.position = self._end
+        self._offset = self._end_offset
         parsed = self._dispatch(event)
         if self._group_start is None:
-            self.safe_position = self.position
+            self._safe_offset = self._offset
         return () if parsed is None else (parsed,)
 
     def _unpack(self, outer: _Event) -> Iterator[BinlogEvent]:
@@ -130,23 +143,24 @@ class EventFramer:
         yield from self._advance(following)
 
     def _dispatch(self, event: _Event) -> BinlogEvent | None:
+        """The commonest events first."""
         code, body = event.code, event.body
         result: BinlogEvent | None = None
-        if code in codes.ROW_KINDS:
-            result = self._rows(code, body)
-        elif code == codes.TABLE_MAP:
+        if code == codes.TABLE_MAP:
             self._table_map(body)
-        elif code in (codes.QUERY, codes.MARIADB_QUERY_COMPRESSED, codes.EXECUTE_LOAD_QUERY):
-            result = self._query(event)
+        elif code in codes.ROW_KINDS:
+            result = self._rows(code, body)
         elif code == codes.XID:
             result = self._end_transaction(event, "commit")
+        elif code == codes.MARIADB_GTID:
+            result = self._mariadb_gtid(event)
+        elif code in codes.MYSQL_GTIDS:
+            self._group_start = event.start
+        elif code in (codes.QUERY, codes.MARIADB_QUERY_COMPRESSED, codes.EXECUTE_LOAD_QUERY):
+            result = self._query(event)
         elif code == codes.XA_PREPARE:
             xid, one_phase = parse_xa_prepare(body)
             result = self._end_transaction(event, "commit" if one_phase else "xa_prepare", xid)
-        elif code in codes.MYSQL_GTIDS:
-            self._group_start = event.start
-        elif code == codes.MARIADB_GTID:
-            result = self._mariadb_gtid(event)
         elif code == codes.FORMAT:
             self._maps_by_id.clear()
             result = FormatEvent(self._end, event.timestamp)
@@ -181,13 +195,13 @@ class EventFramer:
         if zlib.crc32(packet[:-_CHECKSUM_BYTES]) == int.from_bytes(packet[-4:], "little"):
             body = body[:-_CHECKSUM_BYTES]
         position = BinlogPosition(body[8:].decode(), int.from_bytes(body[:8], "little"))
-        if end or position.file != self.position.file:
+        if end or position.file != self._file.file:
             self._maps_by_id.clear()
             # A server that was killed leaves its last group unfinished; the next file begins anew.
             self._group_start = None
             self._in_transaction = False
-            self.position = position
-            self.safe_position = position
+            self._file = position
+            self._offset = self._safe_offset = position.offset
         return RotateEvent(self.position)
 
     def _read_checksum_algorithm(self, packet: bytes) -> None:

@@ -18,34 +18,32 @@ class PacketReader:
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._buffer = bytearray()
-        self._offset = 0
         self._parts: list[bytes] = []
 
-    def poll(self, timeout_s: float) -> bytes | None:
-        """The next packet's payload, or None if none was complete within the time."""
-        while (packet := self._take()) is None:
+    def take(self, timeout_s: float) -> list[bytes]:
+        """The payloads of the packets that have come, of one at least if it comes in time."""
+        while not (packets := self._whole_packets()):
             if not self._receive(timeout_s):
-                return None
-        return packet
+                break
+        return packets
 
-    def _take(self) -> bytes | None:
-        while True:
-            start = self._offset + 4
-            if len(self._buffer) < start:
-                return None
-            length = int.from_bytes(self._buffer[self._offset : self._offset + 3], "little")
-            end = start + length
-            if len(self._buffer) < end:
-                return None
-            payload = bytes(memoryview(self._buffer)[start:end])
-            self._offset = end
-            if length == _CONTINUED:
-                self._parts.append(payload)
-                continue
-            if self._parts:
-                payload = b"".join([*self._parts, payload])
-                self._parts.clear()
-            return payload
+    def _whole_packets(self) -> list[bytes]:
+        packets = []
+        offset, size = 0, len(self._buffer)
+        with memoryview(self._buffer) as view:
+            while (start := offset + 4) <= size:
+                length = int.from_bytes(view[offset : offset + 3], "little")
+                if start + length > size:
+                    break
+                offset = start + length
+                self._parts.append(bytes(view[start:offset]))
+                if length != _CONTINUED:
+                    packets.append(
+                        self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
+                    )
+                    self._parts.clear()
+        del self._buffer[:offset]
+        return packets
 
     def _receive(self, timeout_s: float) -> bool:
         # A timeout of zero would mean a non-blocking socket, which TLS reports in another way.
@@ -62,8 +60,5 @@ class PacketReader:
             raise SourceUnavailableError(
                 "the source closed the connection that reads the binary log"
             )
-        if self._offset:
-            del self._buffer[: self._offset]
-            self._offset = 0
         self._buffer += data
         return True

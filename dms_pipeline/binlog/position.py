@@ -27,6 +27,13 @@ class BinlogPosition:
         if not self.file.rpartition(".")[2].isdecimal():
             raise BinlogError(f"binary log file name {self.file!r} does not end in .<number>")
 
+    def at(self, offset: int) -> "BinlogPosition":
+        """Another place in the same file; quicker than a new position, whose name is looked at."""
+        other = object.__new__(BinlogPosition)
+        object.__setattr__(other, "file", self.file)
+        object.__setattr__(other, "offset", offset)
+        return other
+
     @property
     def sequence(self) -> int:
         """The number of the file in the sequence of binary logs."""

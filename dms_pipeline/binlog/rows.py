@@ -3,10 +3,11 @@
 import struct
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from typing import Any, overload
 
-from dms_pipeline.binlog.column_sizes import ColumnFormat, RowSkipper
-from dms_pipeline.binlog.row_decoder import RowDecoder
+from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.table_map import TableMap
 from dms_pipeline.errors import BinlogError
 
 Row = tuple[Any, ...]
@@ -20,30 +21,28 @@ class RowImages(Sequence[Row]):
 
     Args:
         data: the event's body; ``start`` is where its first row image begins.
-        columns: how the images are laid out; ``skip`` and ``decode`` were made of them.
-        where: names table and position in messages.
+        table_map: how the images are laid out.
+        end: the position behind the event, for messages.
     """
 
-    __slots__ = ("_decode", "_decoded", "_length", "_skip", "_where", "columns", "data", "start")
+    __slots__ = ("_decoded", "_length", "data", "end", "start", "table_map")
 
     def __init__(
-        self,
-        data: bytes,
-        start: int,
-        *,
-        columns: tuple[ColumnFormat, ...],
-        skip: RowSkipper,
-        decode: RowDecoder,
-        where: str,
+        self, data: bytes, start: int, *, table_map: TableMap, end: BinlogPosition
     ) -> None:
         self.data = data
         self.start = start
-        self.columns = columns
-        self._skip = skip
-        self._decode = decode
-        self._where = where
+        self.table_map = table_map
+        self.end = end
         self._length: int | None = None
         self._decoded: list[Row] | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _unpickled, (self.data[self.start :], self.table_map, self.end)
+
+    @property
+    def _where(self) -> str:
+        return f"rows of table {self.table_map.table} before {self.end}"
 
     @property
     def byte_count(self) -> int:
@@ -57,18 +56,27 @@ class RowImages(Sequence[Row]):
 
     def spans(self) -> Iterator[tuple[int, int]]:
         """Where each row image begins and ends in the event."""
-        offset, end = self.start, len(self.data)
+        offset, end, skip = self.start, len(self.data), self.table_map.skip_row
         while offset < end:
-            behind = self._skip(self.data, offset)
+            behind = skip(self.data, offset)
             yield offset, behind
             offset = behind
-        self.check_end(offset)
+        self._check_end(offset)
+
+    def walked(self, count: int, offset: int) -> None:
+        """Note how many images somebody else has walked over, up to an offset.
+
+        Raises:
+            BinlogError: the images do not have these columns.
+        """
+        self._check_end(offset)
+        self._length = count
 
     def __iter__(self) -> Iterator[Row]:
         if self._decoded is not None:
             yield from self._decoded
             return
-        data, decode = self.data, self._decode
+        data, decode = self.data, self.table_map.decode_row
         offset, end = self.start, len(data)
         while offset < end:
             try:
@@ -76,7 +84,7 @@ class RowImages(Sequence[Row]):
             except (struct.error, IndexError, ValueError, zlib.error) as error:
                 raise BinlogError(f"{self._where} cannot be decoded: {error}") from error
             yield row
-        self.check_end(offset)
+        self._check_end(offset)
 
     @overload
     def __getitem__(self, index: int) -> Row: ...
@@ -96,14 +104,19 @@ class RowImages(Sequence[Row]):
         # Rows are the source's data: not for logs.
         return f"<{self.byte_count} bytes of {self._where}>"
 
-    def check_end(self, offset: int) -> None:
-        """Whoever walked over all images must have come to the end of the event.
-
-        Raises:
-            BinlogError: the images do not have these columns.
-        """
+    def _check_end(self, offset: int) -> None:
         if offset != len(self.data):
             raise BinlogError(
                 f"{self._where} do not fit the columns of their table map: {len(self.data)} bytes"
                 f" were expected to end at {offset}"
             )
+
+
+def _unpickled(data: bytes, table_map: TableMap, end: BinlogPosition) -> RowImages:
+    return RowImages(data, 0, table_map=_one_of_a_kind(table_map), end=end)
+
+
+@lru_cache(1000)
+def _one_of_a_kind(table_map: TableMap) -> TableMap:
+    """One for all equal ones, so that what is made of it is made once."""
+    return table_map

@@ -17,21 +17,28 @@ def parse_rows(code: int, body: bytes, *, table_map: TableMap, end: BinlogPositi
         BinlogError: the rows lack columns, or have columns of an unknown type.
     """
     kind = ROW_KINDS[code]
-    where = f"rows of table {table_map.table} before {end}"
     offset = 8
     if code in ROWS_WITH_EXTRA_DATA:
         offset += int.from_bytes(body[8:10], "little")
-    offset = _skip_column_bitmaps(body, offset, kind, where)
+    header = table_map.update_header if kind == "update" else table_map.row_header
+    if body.startswith(header, offset):
+        offset += len(header)
+    else:
+        offset = _skip_column_bitmaps(body, offset, kind, _where(table_map, end))
     data = body
     if code in ROWS_COMPRESSED:
         data, offset = decompress(body[offset:]), 0
     try:
-        skip, decode = table_map.skip_row, table_map.decode_row
+        _ = table_map.skip_row, table_map.decode_row
     except BinlogError as error:
-        raise BinlogError(f"{where}: {error}") from error
-    rows = RowImages(data, offset, columns=table_map.columns, skip=skip, decode=decode, where=where)
+        raise BinlogError(f"{_where(table_map, end)}: {error}") from error
+    rows = RowImages(data, offset, table_map=table_map, end=end)
     types = table_map.column_types
     return RowsEvent(table_map.table, kind, rows, types, table_map.metadata, end)
+
+
+def _where(table_map: TableMap, end: BinlogPosition) -> str:
+    return f"rows of table {table_map.table} before {end}"
 
 
 def _skip_column_bitmaps(body: bytes, offset: int, kind: RowKind, where: str) -> int:

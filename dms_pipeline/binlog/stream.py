@@ -9,6 +9,7 @@ import random
 import struct
 import time
 from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
 from typing import Any, Self
 
 import pymysql
@@ -57,7 +58,7 @@ class BinlogStream:
         self._framer = EventFramer(start, include)
         self._connection: Connection[Any] | None = None
         self._packets: PacketReader | None = None
-        self._parsed: Iterator[BinlogEvent] = iter(())
+        self._events: Iterator[BinlogEvent] = iter(())
         self._last_heard = 0.0
 
     @property
@@ -90,20 +91,20 @@ class BinlogStream:
 
     def poll(self, timeout_s: float) -> BinlogEvent | None:
         """The next event, or None if there was none of interest within about ``timeout_s``."""
-        if self._packets is None:
-            raise BinlogError("the replication stream is not open")
         deadline = self._clock() + timeout_s
-        while True:
-            if (event := next(self._parsed, None)) is not None:
-                return event
-            packet = self._packets.poll(max(deadline - self._clock(), 0.0))
-            if packet is None:
-                self._check_silence()
+        while (event := next(self._events, None)) is None:
+            if not self._receive(max(deadline - self._clock(), 0.0)):
                 return None
-            self._last_heard = self._clock()
-            self._parsed = iter(self._parse(packet))
             if self._last_heard >= deadline:
-                return next(self._parsed, None)
+                return next(self._events, None)
+        return event
+
+    def arrived(self, timeout_s: float) -> Iterator[BinlogEvent]:
+        """The events of interest that are there, after waiting for the first.
+
+        Positions move with the events that are taken. Take all before asking again.
+        """
+        return self._events if self._receive(timeout_s) else iter(())
 
     def confirm(self, timeout_s: float = 10.0) -> None:
         """Wait for the server's first answer.
@@ -111,15 +112,12 @@ class BinlogStream:
         Raises:
             SourceError: the server refuses to send its log, or does not answer.
         """
-        if self._packets is None:
-            raise BinlogError("the replication stream is not open")
-        packet = self._packets.poll(timeout_s)
-        if packet is None:
+        if not self._receive(timeout_s):
             raise SourceUnavailableError(
                 f"{self._settings} did not send its binary log within {timeout_s:.0f} s"
             )
-        self._last_heard = self._clock()
-        self._parsed = iter(self._parse(packet))
+        first = next(self._events, None)
+        self._events = chain(() if first is None else (first,), self._events)
 
     def events_until(self, end: BinlogPosition) -> Iterator[BinlogEvent]:
         """Every event before ``end``, a position that the source has already written up to."""
@@ -127,6 +125,18 @@ class BinlogStream:
             event = self.poll(1.0)
             if event is not None:
                 yield event
+
+    def _receive(self, timeout_s: float) -> bool:
+        """Whether packets have come, whose events are the next ones."""
+        if self._packets is None:
+            raise BinlogError("the replication stream is not open")
+        packets = self._packets.take(timeout_s)
+        if not packets:
+            self._check_silence()
+            return False
+        self._last_heard = self._clock()
+        self._events = chain.from_iterable(map(self._parse, packets))
+        return True
 
     def _parse(self, packet: bytes) -> Iterable[BinlogEvent]:
         if packet[0] == 0:

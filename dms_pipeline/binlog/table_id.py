@@ -1,10 +1,9 @@
 """The name of a table: two fields, never a joined string, because names may contain dots."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TableId:
+class TableId(NamedTuple):
     """A table of the source: ``schema`` is the MySQL database, both names are case-sensitive."""
 
     schema: str

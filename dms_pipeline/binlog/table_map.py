@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from dms_pipeline.binlog.column_sizes import (
     ColumnFormat,
@@ -12,7 +13,7 @@ from dms_pipeline.binlog.column_sizes import (
 from dms_pipeline.binlog.row_decoder import RowDecoder, compile_row_decoder
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.table_metadata import TableMetadata, parse_table_metadata
-from dms_pipeline.binlog.wire import read_length
+from dms_pipeline.binlog.wire import length_bytes, read_length
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,24 @@ class TableMap:
     @cached_property
     def column_types(self) -> bytes:
         return bytes(column.type_code for column in self.columns)
+
+    @cached_property
+    def row_header(self) -> bytes:
+        """What stands before rows that have all columns: their number, and a bit for each."""
+        return length_bytes(len(self.columns)) + self._all_columns
+
+    @cached_property
+    def update_header(self) -> bytes:
+        return self.row_header + self._all_columns
+
+    @property
+    def _all_columns(self) -> bytes:
+        count = len(self.columns)
+        return ((1 << count) - 1).to_bytes((count + 7) // 8, "little")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # The functions that were made of the columns cannot be pickled.
+        return TableMap, (self.table, self.columns, self.metadata, self.wanted)
 
     @cached_property
     def decode_row(self) -> RowDecoder:

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 _APPLYING = "applying changes"
 _CHUNK_ENTRIES = 20_000
-_CHUNK_ROWS = 50_000
+_CHUNK_BYTES = 8 * 1024 * 1024
 
 PlanOf = Callable[[TableId], TablePlan | None]
 
@@ -71,17 +71,24 @@ class ChangeApplier:
         checkpoint: str,
         position: str,
         committed_at: float | None,
-    ) -> Counts:
-        """Commit the first entries of the log and the checkpoint; tells what was applied."""
+    ) -> tuple[Counts, Counts]:
+        """Commit the first entries of the log and the checkpoint.
+
+        Tells what the entries are, by table and kind, and what of them was applied.
+        """
+        captured: Counts = Counter()
 
         def usable(table: TableId) -> TablePlan | None:
             return None if self._errors.is_suspended(table) else plan_of(table)
 
         def as_batch() -> Counts:
-            counts: Counts = Counter()
+            applied: Counts = Counter()
             for chunk in _chunks(log.first(length)):
-                self._batches.apply(self._netting.net(chunk, usable, counts))
-            return counts
+                self._batches.apply(self._netting.net(chunk, usable))
+                # Netting has counted the rows as it walked over them.
+                _count(chunk, captured, lambda table: True)
+                _count(chunk, applied, lambda table: usable(table) is not None)
+            return applied
 
         def as_rows() -> Counts:
             return self._rows.apply(log.first(length), usable)
@@ -96,7 +103,7 @@ class ChangeApplier:
             )
 
         try:
-            return self._commit(as_batch, finish)
+            return captured, self._commit(as_batch, finish)
         except (ConflictError, LoadError, ValueError, struct.error, IndexError) as error:
             logger.info("a batch does not fit as a whole and is applied row by row: %s", error)
         except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
@@ -105,8 +112,10 @@ class ChangeApplier:
             logger.info(
                 "a batch was refused and is applied row by row: %s", describe_target_error(error)
             )
+        captured.clear()
+        _count(log.first(length), captured, lambda table: True)
         try:
-            return self._commit(as_rows, finish)
+            return captured, self._commit(as_rows, finish)
         except psycopg.Error as error:
             raise target_error(_APPLYING, error, self._target) from error
 
@@ -164,15 +173,21 @@ def _chunks(log: Iterable[RowChanges]) -> Iterator[list[RowChanges]]:
     """So many changes at a time that netting them needs little memory."""
     entries = iter(log)
     chunk: list[RowChanges] = []
-    rows = 0
+    size = 0
     for changes in entries:
         chunk.append(changes)
-        rows += len(changes.rows)
-        if rows >= _CHUNK_ROWS or len(chunk) >= _CHUNK_ENTRIES:
+        size += changes.memory_bytes()
+        if size >= _CHUNK_BYTES or len(chunk) >= _CHUNK_ENTRIES:
             yield chunk
-            chunk, rows = [], 0
+            chunk, size = [], 0
     if chunk:
         yield chunk
+
+
+def _count(log: Iterable[RowChanges], counts: Counts, which: Callable[[TableId], bool]) -> None:
+    for changes in log:
+        if which(changes.table):
+            counts[changes.table, changes.kind] += changes.change_count
 
 
 class Netting:
@@ -181,16 +196,13 @@ class Netting:
     def __init__(self) -> None:
         self._row_lines: dict[TableId, RowLines] = {}
 
-    def net(
-        self, log: Iterable[RowChanges], plan_of: PlanOf, counts: Counts
-    ) -> list[tuple[TablePlan, NetChanges]]:
-        """Net changes per table; ``counts`` grows by what went into them."""
+    def net(self, log: Iterable[RowChanges], plan_of: PlanOf) -> list[tuple[TablePlan, NetChanges]]:
+        """Net changes per table."""
         net: dict[TableId, tuple[TablePlan, NetChanges]] = {}
         for changes in log:
             plan = plan_of(changes.table)
             if plan is None:
                 continue
-            counts[changes.table, changes.kind] += changes.change_count
             known = net.get(changes.table)
             if known is None:
                 known = (plan, TableChanges() if plan.key else BagChanges())
@@ -205,8 +217,8 @@ class Netting:
 
     def _lines_of(self, plan: TablePlan, rows: RowImages) -> RowLines:
         lines = self._row_lines.get(plan.table_id)
-        if lines is None or lines.plan is not plan or lines.columns is not rows.columns:
-            lines = self._row_lines[plan.table_id] = RowLines(plan, rows.columns)
+        if lines is None or lines.plan is not plan or lines.columns is not rows.table_map.columns:
+            lines = self._row_lines[plan.table_id] = RowLines(plan, rows.table_map.columns)
         return lines
 
 
@@ -215,7 +227,9 @@ def _merge_images(lines: RowLines, net: TableChanges, changes: RowChanges) -> No
     assert isinstance(rows, RowImages)
     data, offset, end = rows.data, rows.start, len(rows.data)
     walk, line = lines.walk, lines.line
+    count = 0
     while offset < end:
+        count += 1
         start = offset
         key, offset = walk(data, offset)
         if changes.kind == "insert":
@@ -223,10 +237,11 @@ def _merge_images(lines: RowLines, net: TableChanges, changes: RowChanges) -> No
         elif changes.kind == "delete":
             net.delete(key)
         else:
+            count += 1
             start = offset
             new_key, offset = walk(data, offset)
             net.update(key, new_key, (line, data, start))
-    rows.check_end(offset)
+    rows.walked(count, offset)
 
 
 def _merge_rows(plan: TablePlan, net: TableChanges, changes: RowChanges) -> None:

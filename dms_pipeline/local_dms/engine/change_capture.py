@@ -39,7 +39,6 @@ from dms_pipeline.local_dms.engine.transaction_gathering import TransactionGathe
 logger = logging.getLogger(__name__)
 
 _POLL_S = 0.05
-_BATCH_ROWS = 20_000
 _BATCH_AGE_S = 1.0
 _IDLE_CHECKPOINT_S = 1.0
 
@@ -80,24 +79,27 @@ class ChangeCapture:
         self._gathering = TransactionGathering(log)
         self._reached = checkpoint
         self._applied = checkpoint
-        self._begin = checkpoint
+        self._begin = TransactionBegin(checkpoint.begin, checkpoint.position, 0)
+        self._has_ended = False
         self._settled: tuple[int, Checkpoint] | None = None
         self._committed_at = clock()
         self._source_committed_at: float | None = None
         self._commit_time_passed = False
         self._passed_over: set[TableId] = set()
-        self._begin_timestamp = 0.0
         self._doubtful: dict[TableId, str] = {}
 
     def run(self) -> StopReason:
         """Capture until there is a reason to stop; then everything read in full is applied."""
         self._report_checkpoint()
         while (reason := self._stop_reason()) is None:
-            event = self._stream.poll(_POLL_S)
-            if event is not None:
+            idle = True
+            for event in self._stream.arrived(_POLL_S):
+                idle = False
                 self._handle(event)
+                if self._has_ended:
+                    break
             self._follow_position()
-            if self._is_batch_due(idle=event is None):
+            if self._is_batch_due(idle=idle):
                 self._commit()
             self._reporter.statistics(self._statistics)
         self._gathering.discard()
@@ -122,9 +124,8 @@ class ChangeCapture:
         if self._gathering.has_open_rows or self._gathering.waits:
             return False
         age_s = self._clock() - self._committed_at
-        rows = self._gathering.row_count
-        if rows:
-            return idle or rows >= _BATCH_ROWS or age_s >= _BATCH_AGE_S
+        if self._gathering.complete:
+            return idle or self._gathering.is_full or age_s >= _BATCH_AGE_S
         return age_s >= _IDLE_CHECKPOINT_S and self._reached != self._applied
 
     def _follow_position(self) -> None:
@@ -137,12 +138,12 @@ class ChangeCapture:
     def _commit(self) -> None:
         """Apply every complete transaction; an open one stays."""
         self._committed_at = self._clock()
-        if self._reached == self._applied and not self._gathering.row_count:
+        if self._reached == self._applied and not self._gathering.complete:
             self._report_checkpoint()
             return
         checkpoint = self._reached.confirmed()
         suspended = set(self._errors.state.suspended)
-        counts = self._applier.apply(
+        captured, applied = self._applier.apply(
             self._gathering.log,
             self._gathering.complete,
             plan_of=self._catalogue.plans.get,
@@ -152,7 +153,9 @@ class ChangeCapture:
         )
         self._reached = self._applied = checkpoint
         self._gathering.clear()
-        for (table, kind), count in counts.items():
+        for (table, kind), count in captured.items():
+            self._statistics.captured(table, kind, count)
+        for (table, kind), count in applied.items():
             self._statistics.applied(table, kind, count)
         for table in set(self._errors.state.suspended) - suspended:
             self._statistics.failed(table)
@@ -165,11 +168,11 @@ class ChangeCapture:
         if isinstance(event, RowsEvent):
             self._rows(event)
         elif isinstance(event, TransactionBegin):
-            self._begin_timestamp = event.timestamp
+            self._begin = event
             self._doubtful.clear()
-            self._begin = Checkpoint(
-                event.position, event.start, event.start, event.position.offset
-            )
+            end = self._stop.cached_changes_end
+            # What begins behind the end is not to be applied.
+            self._has_ended = end is not None and event.position.at(event.start) >= end
         elif isinstance(event, TransactionEnd):
             self._end_transaction(event)
         elif isinstance(event, QueryEvent):
@@ -186,7 +189,7 @@ class ChangeCapture:
         try:
             self._catalogue.plan_for_rows(event)
         except UnusableTableError as error:
-            if self._begin_timestamp < self._not_before:
+            if self._begin.timestamp < self._not_before:
                 # Whether the transaction counts shows at its end.
                 self._doubtful[table] = str(error)
                 return
@@ -220,17 +223,18 @@ class ChangeCapture:
         self._complete(event.start, event.position, event.timestamp)
 
     def _complete(self, start: int, position: BinlogPosition, timestamp: int) -> None:
-        for (table, kind), count in self._gathering.commit().items():
-            self._statistics.captured(table, kind, count)
+        self._gathering.commit()
         self._source_committed_at = float(timestamp)
         self._reached = Checkpoint(
             position=position,
             last_event=start,
-            begin=self._begin.begin,
-            first_event=self._begin.first_event,
+            begin=self._begin.start,
+            first_event=self._begin.position.offset,
             source_id=self._reached.source_id + 1,
             target_id=self._reached.target_id,
         )
+        if self._gathering.is_full and not self._gathering.waits:
+            self._commit()
 
     def _prepare(self, event: TransactionEnd) -> None:
         if not self._gathering.waits:
@@ -260,7 +264,7 @@ class ChangeCapture:
     def _is_outside_time(self, timestamp: int) -> bool:
         """Whether a transaction lies before the start time or after the commit time to stop at."""
         if self._stop.commit_time is not None and timestamp > self._stop.commit_time:
-            self._commit_time_passed = True
+            self._commit_time_passed = self._has_ended = True
         return self._commit_time_passed or timestamp < self._not_before
 
     def _query(self, event: QueryEvent) -> None:

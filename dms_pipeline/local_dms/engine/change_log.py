@@ -7,10 +7,8 @@ of times, because a batch that the target refuses is applied a second time row b
 
 import pickle
 import tempfile
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
-from typing import IO, Self
+from typing import IO, NamedTuple, Self
 
 from dms_pipeline.binlog.events import Row, RowKind
 from dms_pipeline.binlog.position import BinlogPosition
@@ -21,8 +19,7 @@ _FIELD_BYTES = 60
 """What a value costs in memory beside its own characters."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowChanges:
+class RowChanges(NamedTuple):
     """Rows of one event; an update's rows alternate between before and after."""
 
     table: TableId
@@ -59,11 +56,10 @@ class ChangeLog:
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
         self._offsets: list[int] = []
-        self._counts: list[tuple[TableId, RowKind, int]] = []
 
     def __len__(self) -> int:
         """How many entries were appended and not cut off."""
-        return len(self._counts)
+        return len(self._offsets) + len(self._held)
 
     def __enter__(self) -> Self:
         return self
@@ -72,13 +68,17 @@ class ChangeLog:
         self.clear()
 
     @property
+    def size_bytes(self) -> int:
+        """What is held in memory, about."""
+        return self._held_bytes
+
+    @property
     def is_large(self) -> bool:
         """Whether the log is no longer held in memory alone."""
         return self._file is not None
 
     def append(self, changes: RowChanges) -> None:
         self._held.append(changes)
-        self._counts.append((changes.table, changes.kind, changes.change_count))
         self._held_bytes += changes.memory_bytes()
         if self._held_bytes > self._memory_limit:
             self._spill()
@@ -93,15 +93,7 @@ class ChangeLog:
             self._held.clear()
         else:
             del self._held[length - in_file :]
-        del self._counts[length:]
         self._held_bytes = sum(changes.memory_bytes() for changes in self._held)
-
-    def count_from(self, start: int) -> Counter[tuple[TableId, RowKind]]:
-        """The changes behind the first ``start`` entries, by table and kind."""
-        counts: Counter[tuple[TableId, RowKind]] = Counter()
-        for table, kind, count in self._counts[start:]:
-            counts[table, kind] += count
-        return counts
 
     def first(self, length: int) -> Iterator[RowChanges]:
         """The first ``length`` entries, in order."""
@@ -123,7 +115,6 @@ class ChangeLog:
         self._file = None
         self._offsets.clear()
         self._held.clear()
-        self._counts.clear()
         self._held_bytes = 0
 
     def _spill(self) -> None:
@@ -145,4 +136,4 @@ class ChangeLog:
 
 
 def _pickled(changes: RowChanges) -> bytes:
-    return pickle.dumps(replace(changes, rows=list(changes.rows)), pickle.HIGHEST_PROTOCOL)
+    return pickle.dumps(changes, pickle.HIGHEST_PROTOCOL)

@@ -1,13 +1,12 @@
 """Recovery checkpoints in the shape of AWS DMS, so that code that reads one reads the other."""
 
 import re
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from dms_pipeline.binlog.position import BinlogPosition
 
 
-@dataclass(frozen=True, slots=True)
-class Checkpoint:
+class Checkpoint(NamedTuple):
     """A transaction boundary, with the offsets AWS writes beside it.
 
     Attributes:
@@ -33,7 +32,7 @@ class Checkpoint:
         checkpoint = cls.at(position)
         if counts is None:
             return checkpoint
-        return replace(checkpoint, source_id=int(counts[1]), target_id=int(counts[2]))
+        return checkpoint._replace(source_id=int(counts[1]), target_id=int(counts[2]))
 
     @classmethod
     def at(cls, position: BinlogPosition) -> "Checkpoint":
@@ -41,11 +40,11 @@ class Checkpoint:
         return cls(position, position.offset, position.offset, position.offset)
 
     def with_counts_of(self, other: "Checkpoint") -> "Checkpoint":
-        return replace(self, source_id=other.source_id, target_id=other.target_id)
+        return self._replace(source_id=other.source_id, target_id=other.target_id)
 
     def confirmed(self) -> "Checkpoint":
         """The same place, after one more apply."""
-        return replace(self, target_id=self.target_id + 1)
+        return self._replace(target_id=self.target_id + 1)
 
     def encode(self) -> str:
         file, sequence = self.position.file, self.position.sequence

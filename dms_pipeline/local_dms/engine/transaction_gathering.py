@@ -5,12 +5,10 @@ off what came after it. A prepared XA transaction waits apart for its decision; 
 behind it may be confirmed, because reading again would have to begin in front of it.
 """
 
-from collections import Counter
 from dataclasses import dataclass, field
 
-from dms_pipeline.binlog.events import RowKind, RowsEvent
+from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.change_log import ChangeLog, RowChanges
 from dms_pipeline.local_dms.engine.sql_words import (
     UnreadableStatementError,
@@ -18,7 +16,9 @@ from dms_pipeline.local_dms.engine.sql_words import (
     read_words,
 )
 
-Counts = Counter[tuple[TableId, RowKind]]
+# So many rows that applying them pays, and so few that their net changes take little memory.
+_FULL_BYTES = 4 * 1024 * 1024
+_FULL_ENTRIES = 20_000
 
 
 @dataclass(slots=True)
@@ -28,13 +28,21 @@ class TransactionGathering:
     log: ChangeLog
     complete: int = 0
     """So many entries belong to transactions that were committed."""
-    row_count: int = 0
     prepared: dict[str, list[RowChanges]] = field(default_factory=dict)
     _savepoints: dict[str, int] = field(default_factory=dict)
 
     @property
     def has_open_rows(self) -> bool:
         return len(self.log) > self.complete
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the complete transactions are worth to be applied at once."""
+        return (
+            self.log.size_bytes >= _FULL_BYTES
+            or self.complete >= _FULL_ENTRIES
+            or self.log.is_large
+        )
 
     @property
     def waits(self) -> bool:
@@ -69,15 +77,11 @@ class TransactionGathering:
         self.log.cut(self.complete)
         self._savepoints.clear()
 
-    def commit(self) -> Counts:
-        """The open transaction is complete; tells what it changed."""
-        counts: Counts = Counter()
-        if len(self.log) > self.complete:
-            counts = self.log.count_from(self.complete)
+    def commit(self) -> None:
+        """The open transaction is complete."""
         self.complete = len(self.log)
-        self.row_count += counts.total()
-        self._savepoints.clear()
-        return counts
+        if self._savepoints:
+            self._savepoints.clear()
 
     def prepare(self, xid: str) -> None:
         """The open transaction waits for its decision."""
@@ -96,5 +100,5 @@ class TransactionGathering:
     def clear(self) -> None:
         """The complete transactions were applied."""
         self.log.drop_first(self.complete)
-        self.complete = self.row_count = 0
+        self.complete = 0
         self._savepoints.clear()
