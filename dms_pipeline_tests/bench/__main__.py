@@ -12,6 +12,7 @@ from typing import Any
 import click
 from rich.console import Console
 
+from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline_tests.bench import report
 from dms_pipeline_tests.bench.clients import Clients, find_clients
 from dms_pipeline_tests.bench.dms import running_dms
@@ -68,7 +69,7 @@ def main(
         _measure(
             names, clients, scale, rounds=rounds, about=about, results=results, progress=progress
         )
-    except BenchError as error:
+    except (BenchError, DmsPipelineError) as error:
         raise click.ClickException(str(error)) from error
     finally:
         if results:

@@ -92,8 +92,8 @@ def _captured(bench: Bench, log: ChangeLog) -> Sample:
 @contextmanager
 def _capture_memory(bench: Bench) -> Iterator[Figure]:
     with (
-        _log(bench, mixed("short"), SMALL) as short,
-        _log(bench, mixed("long"), SMALL, times=_LONGER) as long,
+        _log(bench, mixed("shortlog"), SMALL) as short,
+        _log(bench, mixed("longlog"), SMALL, times=_LONGER) as long,
     ):
         yield Figure(
             f"memory: {long.changes:,} changes beside {short.changes:,}",
@@ -189,8 +189,8 @@ def _load_many(bench: Bench) -> AbstractContextManager[Figure]:
 def _load_memory(bench: Bench) -> Iterator[Figure]:
     rows = bench.scaled(_ROWS)
     with (
-        _filled(bench, "short", tables=1, rows=rows // _LONGER) as short,
-        _filled(bench, "long", tables=1, rows=rows) as long,
+        _filled(bench, "shorttable", tables=1, rows=rows // _LONGER) as short,
+        _filled(bench, "longtable", tables=1, rows=rows) as long,
     ):
         yield Figure(
             f"memory: full load of {long.rows:,} rows beside {short.rows:,}",
