@@ -27,8 +27,23 @@ def test_log_reads_the_same_in_memory_and_from_a_file(memory_bytes):
         log.cut(3)
         log.append(changes(99))
         assert numbers(log) == [0, 1, 2, 99]
-        log.drop_first(2)
-        assert numbers(log) == [2, 99]
+
+
+@pytest.mark.parametrize("memory_bytes", [0, 1_000_000])
+def test_the_open_transaction_stays_when_the_others_are_handed_over(memory_bytes):
+    with ChangeLog(memory_bytes) as log:
+        gathered = gathering(log, 1, 2)
+        gathered.commit()
+        log.append(changes(3))
+        assert gathered.statement("SAVEPOINT a")
+        log.append(changes(4))
+        assert gathered.hand_over() == (log, 2)
+        assert numbers(log, 2) == [1, 2]
+        assert numbers(gathered.log) == [3, 4]
+        assert gathered.statement("ROLLBACK TO a")
+        assert numbers(gathered.log) == [3]
+        assert not gathered.complete
+        gathered.log.clear()
 
 
 def test_large_log_leaves_memory():

@@ -16,7 +16,7 @@ from dms_pipeline.local_dms.engine.change_batch import (
     EncodedRow,
     Key,
     Line,
-    TableChanges,
+    NetChanges,
 )
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
 from dms_pipeline.local_dms.engine.full_load import copy_line
@@ -26,7 +26,7 @@ from dms_pipeline.local_dms.engine.target_tables import TargetConnection, names,
 _STAGING_SCHEMA = "pg_temp"
 _COUNT_COLUMN = "local_dms_count"
 
-NetChanges = TableChanges | BagChanges
+TableNet = tuple[TablePlan, NetChanges | BagChanges]
 
 
 class ConflictError(Exception):
@@ -46,7 +46,7 @@ class BatchApplier:
         """After a rollback or a change of a table: its staging tables are gone or of old shape."""
         self._staging.clear()
 
-    def apply(self, changes: Iterable[tuple[TablePlan, NetChanges]]) -> None:
+    def apply(self, changes: Iterable[TableNet]) -> None:
         """Raises ConflictError or psycopg.Error; the caller's transaction is void then."""
         for plan, net in changes:
             if isinstance(net, BagChanges):
@@ -54,12 +54,11 @@ class BatchApplier:
             else:
                 self._apply_keyed(plan, net)
 
-    def _apply_keyed(self, plan: TablePlan, changes: TableChanges) -> None:
+    def _apply_keyed(self, plan: TablePlan, net: NetChanges) -> None:
         """What leaves goes first, so that values of unique keys are free for what comes."""
-        for first, keys in changes.deletes().items():
+        for first, keys in net.deletes.items():
             self._delete(plan, keys, first)
-        inserts = changes.upserts("insert")
-        updates = changes.upserts("update", "delete")
+        updates, inserts = net.updates, net.inserts
         if not (self._is_strict("insert") and self._is_strict("update")):
             self._upsert(plan, updates, inserts)
             return

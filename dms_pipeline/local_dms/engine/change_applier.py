@@ -9,13 +9,14 @@ import logging
 import struct
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 import psycopg
 
 from dms_pipeline.binlog.rows import RowImages
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError, NetChanges
+from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError, TableNet
 from dms_pipeline.local_dms.engine.change_batch import (
     BagChanges,
     EncodedRow,
@@ -40,7 +41,28 @@ _APPLYING = "applying changes"
 _CHUNK_ENTRIES = 20_000
 _CHUNK_BYTES = 8 * 1024 * 1024
 
+# Beside the two: values that the target cannot hold, or that do not have the form of their type.
+_UNFIT = (ConflictError, LoadError, ValueError, struct.error, IndexError)
+
 PlanOf = Callable[[TableId], TablePlan | None]
+
+
+@dataclass(slots=True)
+class Batch:
+    """The first entries of a log, all of complete transactions, and what is left of them.
+
+    ``net`` is None if that would take too much memory at once, or is not possible: ``unfit``.
+    """
+
+    log: ChangeLog
+    length: int
+    plan_of: PlanOf
+    suspended: frozenset[TableId]
+    net: list[TableNet] | None = None
+    unfit: Exception | None = None
+
+    def entries(self) -> Iterator[RowChanges]:
+        return self.log.first(self.length)
 
 
 class ChangeApplier:
@@ -62,36 +84,33 @@ class ChangeApplier:
         self._rows = RowApplier(target, errors)
         self._netting = Netting()
 
+    def prepare(self, log: ChangeLog, length: int, plan_of: PlanOf) -> "Batch":
+        """The first entries of the log with their net changes, if those take little memory."""
+        usable = self._usable(plan_of)
+        batch = Batch(log, length, usable, frozenset(self._errors.state.suspended))
+        chunks = _chunks(log.first(length))
+        entries = next(chunks, [])
+        if not log.is_large and next(chunks, None) is None:
+            try:
+                batch.net = self._netting.net(entries, usable)
+            except _UNFIT as error:
+                batch.unfit = error
+        return batch
+
+    def is_stale(self, batch: "Batch") -> bool:
+        """Whether tables were suspended since it was prepared."""
+        return batch.suspended != frozenset(self._errors.state.suspended)
+
+    def _usable(self, plan_of: PlanOf) -> PlanOf:
+        return lambda table: None if self._errors.is_suspended(table) else plan_of(table)
+
     def apply(
-        self,
-        log: ChangeLog,
-        length: int,
-        *,
-        plan_of: PlanOf,
-        checkpoint: str,
-        position: str,
-        committed_at: float | None,
+        self, batch: "Batch", *, checkpoint: str, position: str, committed_at: float | None
     ) -> tuple[Counts, Counts]:
-        """Commit the first entries of the log and the checkpoint.
+        """Commit the batch and the checkpoint.
 
-        Tells what the entries are, by table and kind, and what of them was applied.
+        Tells what its entries are, by table and kind, and what of them was applied.
         """
-        captured: Counts = Counter()
-
-        def usable(table: TableId) -> TablePlan | None:
-            return None if self._errors.is_suspended(table) else plan_of(table)
-
-        def as_batch() -> Counts:
-            applied: Counts = Counter()
-            for chunk in _chunks(log.first(length)):
-                self._batches.apply(self._netting.net(chunk, usable))
-                # Netting has counted the rows as it walked over them.
-                _count(chunk, captured, lambda table: True)
-                _count(chunk, applied, lambda table: usable(table) is not None)
-            return applied
-
-        def as_rows() -> Counts:
-            return self._rows.apply(log.first(length), usable)
 
         def finish(counts: Counts) -> None:
             self._state.write(self._target, checkpoint)
@@ -103,8 +122,10 @@ class ChangeApplier:
             )
 
         try:
-            return captured, self._commit(as_batch, finish)
-        except (ConflictError, LoadError, ValueError, struct.error, IndexError) as error:
+            if batch.unfit is not None:
+                raise batch.unfit
+            return self._commit(lambda: self._as_whole(batch), finish)
+        except _UNFIT as error:
             logger.info("a batch does not fit as a whole and is applied row by row: %s", error)
         except (psycopg.OperationalError, psycopg.errors.ReadOnlySqlTransaction) as error:
             raise target_error(_APPLYING, error, self._target) from error
@@ -112,12 +133,29 @@ class ChangeApplier:
             logger.info(
                 "a batch was refused and is applied row by row: %s", describe_target_error(error)
             )
-        captured.clear()
-        _count(log.first(length), captured, lambda table: True)
         try:
-            return captured, self._commit(as_rows, finish)
+            return self._commit(lambda: self._row_by_row(batch), finish)
         except psycopg.Error as error:
             raise target_error(_APPLYING, error, self._target) from error
+
+    def _as_whole(self, batch: "Batch") -> tuple[Counts, Counts]:
+        captured: Counts = Counter()
+        applied: Counts = Counter()
+        if batch.net is not None:
+            self._batches.apply(batch.net)
+        for chunk in _chunks(batch.entries()):
+            if batch.net is None:
+                self._batches.apply(self._netting.net(chunk, batch.plan_of))
+            # Netting has counted the rows as it walked over them.
+            captured += _counts(chunk)
+            applied += _counts(
+                [changes for changes in chunk if batch.plan_of(changes.table) is not None]
+            )
+        return captured, applied
+
+    def _row_by_row(self, batch: "Batch") -> tuple[Counts, Counts]:
+        applied = self._rows.apply(batch.entries(), batch.plan_of)
+        return _counts(batch.entries()), applied
 
     def change_table(
         self, change: Callable[[TargetConnection], None], table: TableId, *, checkpoint: str
@@ -155,18 +193,20 @@ class ChangeApplier:
             self._errors.state = before
             raise
 
-    def _commit(self, work: Callable[[], Counts], finish: Callable[[Counts], None]) -> Counts:
+    def _commit(
+        self, work: Callable[[], tuple[Counts, Counts]], finish: Callable[[Counts], None]
+    ) -> tuple[Counts, Counts]:
         before = self._errors.state.copy()
         try:
             with self._target.transaction():
-                counts = work()
-                finish(counts)
+                captured, applied = work()
+                finish(applied)
         except BaseException:
             # Staging tables that were made in this transaction are gone with it.
             self._batches.forget_staging()
             self._errors.state = before
             raise
-        return counts
+        return captured, applied
 
 
 def _chunks(log: Iterable[RowChanges]) -> Iterator[list[RowChanges]]:
@@ -184,10 +224,11 @@ def _chunks(log: Iterable[RowChanges]) -> Iterator[list[RowChanges]]:
         yield chunk
 
 
-def _count(log: Iterable[RowChanges], counts: Counts, which: Callable[[TableId], bool]) -> None:
+def _counts(log: Iterable[RowChanges]) -> Counts:
+    counts: Counts = Counter()
     for changes in log:
-        if which(changes.table):
-            counts[changes.table, changes.kind] += changes.change_count
+        counts[changes.table, changes.kind] += changes.change_count
+    return counts
 
 
 class Netting:
@@ -196,9 +237,9 @@ class Netting:
     def __init__(self) -> None:
         self._row_lines: dict[TableId, RowLines] = {}
 
-    def net(self, log: Iterable[RowChanges], plan_of: PlanOf) -> list[tuple[TablePlan, NetChanges]]:
-        """Net changes per table."""
-        net: dict[TableId, tuple[TablePlan, NetChanges]] = {}
+    def net(self, log: Iterable[RowChanges], plan_of: PlanOf) -> list[TableNet]:
+        """Net changes per table, ready to be written."""
+        net: dict[TableId, tuple[TablePlan, TableChanges | BagChanges]] = {}
         for changes in log:
             plan = plan_of(changes.table)
             if plan is None:
@@ -213,7 +254,10 @@ class Netting:
                 _merge_images(self._lines_of(plan, changes.rows), known[1], changes)
             else:
                 _merge_rows(plan, known[1], changes)
-        return list(net.values())
+        return [
+            (plan, changes.net() if isinstance(changes, TableChanges) else changes)
+            for plan, changes in net.values()
+        ]
 
     def _lines_of(self, plan: TablePlan, rows: RowImages) -> RowLines:
         lines = self._row_lines.get(plan.table_id)

@@ -49,6 +49,10 @@ class TableChanges:
         self.first_changes.setdefault(key, "delete")
         self.rows[key] = None
 
+    def net(self) -> "NetChanges":
+        """The rows become lines."""
+        return NetChanges(self.deletes(), self.upserts("update", "delete"), self.upserts("insert"))
+
     def upserts(self, *first: RowKind) -> dict[Key, Line]:
         """The rows that are there in the end, of keys that were first changed in these ways."""
         kinds = self.first_changes
@@ -65,6 +69,21 @@ class TableChanges:
             if row is None:
                 found.setdefault(self.first_changes[key], []).append(key)
         return found
+
+
+@dataclass(frozen=True, slots=True)
+class NetChanges:
+    """What is left of changes of a table with a key.
+
+    Attributes:
+        deletes: the keys that are gone in the end, by how they were first changed.
+        updates: the rows of keys that the target should have had before.
+        inserts: the rows of keys that it should not have had.
+    """
+
+    deletes: dict[RowKind, list[Key]]
+    updates: dict[Key, Line]
+    inserts: dict[Key, Line]
 
 
 @dataclass(slots=True)

@@ -7,6 +7,8 @@ reported only after the target has committed it together with the changes before
 import logging
 import time
 from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 
 from dms_pipeline.binlog.events import (
     BinlogEvent,
@@ -29,6 +31,7 @@ from dms_pipeline.local_dms.engine.ddl_replication import DdlReplication
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.model import StopReason
 from dms_pipeline.local_dms.engine.reporter import Reporter
+from dms_pipeline.local_dms.engine.row_applier import Counts
 from dms_pipeline.local_dms.engine.schema_history import SchemaHistory
 from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
@@ -41,6 +44,15 @@ logger = logging.getLogger(__name__)
 _POLL_S = 0.05
 _BATCH_AGE_S = 1.0
 _IDLE_CHECKPOINT_S = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _InFlight:
+    """What is being applied, and the checkpoint behind it."""
+
+    log: ChangeLog
+    checkpoint: Checkpoint
+    result: "Future[tuple[Counts, Counts]]"
 
 
 class ChangeCapture:
@@ -79,10 +91,13 @@ class ChangeCapture:
         self._gathering = TransactionGathering(log)
         self._reached = checkpoint
         self._applied = checkpoint
+        self._handed_over = checkpoint
+        self._in_flight: _InFlight | None = None
+        self._known_suspended = set(errors.state.suspended)
         self._begin = TransactionBegin(checkpoint.begin, checkpoint.position, 0)
         self._has_ended = False
-        self._settled: tuple[int, Checkpoint] | None = None
-        self._committed_at = clock()
+        self._before_prepared: tuple[int, Checkpoint] | None = None
+        self._handed_over_at = clock()
         self._source_committed_at: float | None = None
         self._commit_time_passed = False
         self._passed_over: set[TableId] = set()
@@ -91,6 +106,21 @@ class ChangeCapture:
     def run(self) -> StopReason:
         """Capture until there is a reason to stop; then everything read in full is applied."""
         self._report_checkpoint()
+        with ThreadPoolExecutor(1, "apply") as pool:
+            self._pool = pool
+            try:
+                reason = self._read()
+                self._gathering.discard()
+                self._give_back_undecided()
+                self._commit()
+            finally:
+                # Whatever ends the reading: what was committed is told.
+                self._settle()
+                self._gathering.log.clear()
+        logger.info("change capture ends at %s: %s", self._applied.position, reason)
+        return reason
+
+    def _read(self) -> StopReason:
         while (reason := self._stop_reason()) is None:
             idle = True
             for event in self._stream.arrived(_POLL_S):
@@ -99,13 +129,11 @@ class ChangeCapture:
                 if self._has_ended:
                     break
             self._follow_position()
+            if self._in_flight is not None and self._in_flight.result.done():
+                self._settle()
             if self._is_batch_due(idle=idle):
-                self._commit()
+                self._hand_over()
             self._reporter.statistics(self._statistics)
-        self._gathering.discard()
-        self._give_back_undecided()
-        self._commit()
-        logger.info("change capture ends at %s: %s", self._applied.position, reason)
         return reason
 
     def _stop_reason(self) -> StopReason | None:
@@ -123,10 +151,10 @@ class ChangeCapture:
     def _is_batch_due(self, *, idle: bool) -> bool:
         if self._gathering.has_open_rows or self._gathering.waits:
             return False
-        age_s = self._clock() - self._committed_at
+        age_s = self._clock() - self._handed_over_at
         if self._gathering.complete:
             return idle or self._gathering.is_full or age_s >= _BATCH_AGE_S
-        return age_s >= _IDLE_CHECKPOINT_S and self._reached != self._applied
+        return age_s >= _IDLE_CHECKPOINT_S and self._reached != self._handed_over
 
     def _follow_position(self) -> None:
         """Rotations and events of no interest move the place to resume at as well."""
@@ -137,28 +165,45 @@ class ChangeCapture:
 
     def _commit(self) -> None:
         """Apply every complete transaction; an open one stays."""
-        self._committed_at = self._clock()
-        if self._reached == self._applied and not self._gathering.complete:
-            self._report_checkpoint()
+        self._hand_over()
+        self._settle()
+
+    def _hand_over(self) -> None:
+        """Complete transactions go to the target while more is read; two batches at most."""
+        self._handed_over_at = self._clock()
+        if self._reached == self._handed_over and not self._gathering.complete:
             return
-        checkpoint = self._reached.confirmed()
-        suspended = set(self._errors.state.suspended)
-        captured, applied = self._applier.apply(
-            self._gathering.log,
-            self._gathering.complete,
-            plan_of=self._catalogue.plans.get,
-            checkpoint=checkpoint.encode(),
-            position=str(checkpoint.position),
+        log, length = self._gathering.hand_over()
+        plan_of = self._catalogue.plans.get
+        batch = self._applier.prepare(log, length, plan_of)
+        self._settle()
+        if self._applier.is_stale(batch):
+            batch = self._applier.prepare(log, length, plan_of)
+        self._reached = self._handed_over = self._reached.confirmed()
+        result = self._pool.submit(
+            self._applier.apply,
+            batch,
+            checkpoint=self._reached.encode(),
+            position=str(self._reached.position),
             committed_at=self._source_committed_at,
         )
-        self._reached = self._applied = checkpoint
-        self._gathering.clear()
+        self._in_flight = _InFlight(log, self._reached, result)
+
+    def _settle(self) -> None:
+        """Wait for what was handed over, and tell of it."""
+        if self._in_flight is None:
+            return
+        in_flight, self._in_flight = self._in_flight, None
+        captured, applied = in_flight.result.result()
+        in_flight.log.clear()
+        self._applied = in_flight.checkpoint
         for (table, kind), count in captured.items():
             self._statistics.captured(table, kind, count)
         for (table, kind), count in applied.items():
             self._statistics.applied(table, kind, count)
-        for table in set(self._errors.state.suspended) - suspended:
+        for table in set(self._errors.state.suspended) - self._known_suspended:
             self._statistics.failed(table)
+        self._known_suspended = set(self._errors.state.suspended)
         self._report_checkpoint()
 
     def _report_checkpoint(self) -> None:
@@ -205,7 +250,9 @@ class ChangeCapture:
 
     def _suspend(self, table: TableId, problem: str) -> None:
         # What was complete before is not to be lost with the table.
-        if not self._gathering.waits:
+        if self._gathering.waits:
+            self._settle()
+        else:
             self._commit()
         self._applier.table_error(table, problem)
         self._statistics.failed(table)
@@ -234,11 +281,11 @@ class ChangeCapture:
             target_id=self._reached.target_id,
         )
         if self._gathering.is_full and not self._gathering.waits:
-            self._commit()
+            self._hand_over()
 
     def _prepare(self, event: TransactionEnd) -> None:
         if not self._gathering.waits:
-            self._settled = (self._gathering.complete, self._reached)
+            self._before_prepared = (self._gathering.complete, self._reached)
         self._gathering.prepare(event.xid or "")
 
     def _decide(self, decision: XaDecision, event: QueryEvent) -> None:
@@ -256,9 +303,9 @@ class ChangeCapture:
 
     def _give_back_undecided(self) -> None:
         """Reading must begin again in front of a transaction that is still prepared."""
-        if self._gathering.waits and self._settled is not None:
+        if self._gathering.waits and self._before_prepared is not None:
             self._gathering.prepared.clear()
-            self._gathering.complete, self._reached = self._settled
+            self._gathering.complete, self._reached = self._before_prepared
             self._gathering.discard()
 
     def _is_outside_time(self, timestamp: int) -> bool:
@@ -307,6 +354,7 @@ class ChangeCapture:
         if ddl is None or not self._ddl.affected(ddl):
             return
         if not applies:
+            self._settle()
             self._ddl.follow(ddl, event)
             return
         if self._gathering.waits:

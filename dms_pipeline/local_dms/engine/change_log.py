@@ -57,6 +57,10 @@ class ChangeLog:
         self._file: IO[bytes] | None = None
         self._offsets: list[int] = []
 
+    def another(self) -> "ChangeLog":
+        """An empty one like this."""
+        return ChangeLog(self._memory_limit, self._folder)
+
     def __len__(self) -> int:
         """How many entries were appended and not cut off."""
         return len(self._offsets) + len(self._held)
@@ -99,15 +103,6 @@ class ChangeLog:
         """The first ``length`` entries, in order."""
         yield from self._from_file(min(length, len(self._offsets)))
         yield from self._held[: max(0, length - len(self._offsets))]
-
-    def drop_first(self, length: int) -> None:
-        """Forget the first ``length`` entries; what is behind them stays."""
-        rest = self._held[max(0, length - len(self._offsets)) :]
-        if length < len(self._offsets):
-            rest = list(self.first(len(self)))[length:]
-        self.clear()
-        for changes in rest:
-            self.append(changes)
 
     def clear(self) -> None:
         if self._file is not None:

@@ -97,8 +97,13 @@ class TransactionGathering:
             self.log.append(changes)
         return True
 
-    def clear(self) -> None:
-        """The complete transactions were applied."""
-        self.log.drop_first(self.complete)
+    def hand_over(self) -> tuple[ChangeLog, int]:
+        """The log with its complete transactions; gathering goes on in another, with the rest."""
+        log, complete = self.log, self.complete
+        self.log = log.another()
+        if len(log) > complete:
+            for changes in list(log.first(len(log)))[complete:]:
+                self.log.append(changes)
+        self._savepoints = {name: at - complete for name, at in self._savepoints.items()}
         self.complete = 0
-        self._savepoints.clear()
+        return log, complete
