@@ -17,6 +17,8 @@ ROW_KINDS: dict[int, RowKind] = {
 }  # fmt: skip
 ROWS_WITH_EXTRA_DATA = frozenset({30, 31, 32, 169, 170, 171})
 ROWS_COMPRESSED = frozenset({166, 167, 168, 169, 170, 171})
+# What a reader of statements need not look at.
+OF_ROWS = frozenset({TABLE_MAP, PARTIAL_UPDATE, *ROW_KINDS})
 
 # Values and files for a statement that follows (5, 13, 14, 9, 17), texts of statements whose rows
 # follow (29, 160), and what only replicas of the same vendor act on.

@@ -59,16 +59,17 @@ class EventFramer:
 
     Args:
         start: where the server was asked to begin.
-        include: rows of other tables are passed over.
+        include: rows of other tables are passed over; with None all rows are, unread.
     """
 
-    def __init__(self, start: BinlogPosition, include: TableFilter) -> None:
+    def __init__(self, start: BinlogPosition, include: TableFilter | None) -> None:
         self._file = start
         self._offset = start.offset
         self._safe_offset = start.offset
         # Behind the event in hand; differs from `_offset` within a compressed transaction.
         self._end_offset = start.offset
-        self._include = include
+        self._include = include or (lambda table: False)
+        self._unread = frozenset[int]() if include else codes.OF_ROWS
         self._has_checksums = False
         self._maps_by_id: dict[bytes, TableMap] = {}
         self._maps_by_body: dict[bytes, TableMap] = {}
@@ -94,6 +95,9 @@ class EventFramer:
         """
         timestamp, code, _, _, end, flags = _HEADER.unpack_from(packet)
         start = self._offset
+        if code in self._unread:
+            self._offset = self._offset_behind(end)
+            return ()
         if code == codes.ROTATE:
             return (self._rotate(packet, end),)
         if code == codes.FORMAT:
@@ -106,17 +110,19 @@ class EventFramer:
             body = packet[_HEADER_BYTES:]
         if code in codes.HEARTBEATS:
             return ()
-        # Events the server makes up at the start of a dump have no place in the file. The header
-        # keeps only 32 bits of the others'.
-        if end:
-            end |= start & -_OFFSET_SPAN
-            self._end_offset = end if end >= start else end + _OFFSET_SPAN
-        else:
-            self._end_offset = start
+        self._end_offset = self._offset_behind(end)
         event = _Event(code, flags, body, timestamp, start)
         if code == codes.TRANSACTION_PAYLOAD:
             return self._unpack(event)
         return self._advance(event)
+
+    def _offset_behind(self, end: int) -> int:
+        """Where an event ends, of which the header keeps only 32 bits."""
+        if not end:
+            # The server makes it up at the start of a dump; it has no place in the file.
+            return self._offset
+        end |= self._offset & -_OFFSET_SPAN
+        return end if end >= self._offset else end + _OFFSET_SPAN
 
     def _advance(self, event: _Event) -> Iterable[BinlogEvent]:
         self._offset = self._end_offset

@@ -37,7 +37,7 @@ class BinlogStream:
     Args:
         settings: the source; the account needs REPLICATION SLAVE.
         start: a position between transactions.
-        include: tables whose rows are wanted; others are passed over undecoded.
+        include: tables whose rows are wanted; others are passed over undecoded. None: no rows.
         server_id: a replica id nobody else uses on this source; random by default.
         clock: seconds that only grow.
     """
@@ -47,7 +47,7 @@ class BinlogStream:
         settings: ConnectionSettings,
         *,
         start: BinlogPosition,
-        include: TableFilter = lambda table: True,
+        include: TableFilter | None = lambda table: True,
         server_id: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

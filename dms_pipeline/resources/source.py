@@ -166,7 +166,7 @@ class MySQLSource:
 
     def statements_since(self, position: BinlogPosition) -> list[QueryEvent]:
         """What the binary log has from the position on that is not rows: DDL, and the like."""
-        with BinlogStream(self.settings, start=position, include=lambda _: False) as stream:
+        with BinlogStream(self.settings, start=position, include=None) as stream:
             events = stream.events_until(self.end())
             return [event for event in events if isinstance(event, QueryEvent)]
 

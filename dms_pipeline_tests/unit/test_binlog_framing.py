@@ -61,6 +61,15 @@ TRANSACTION = (
 )
 
 
+def test_reader_of_statements_looks_at_no_rows():
+    reader = framer(include=None)
+    unread = [event(code, b"?", end=1300) for code in (TABLE_MAP, WRITE_ROWS)]
+    begin, end = parse(reader, *TRANSACTION[:2], *unread, TRANSACTION[-1])
+    assert begin == TransactionBegin(1000, BinlogPosition(FILE, 1200), 1_700_000_000)
+    assert end == TransactionEnd(1300, BinlogPosition(FILE, 1500), 1_700_000_000)
+    assert reader.safe_position == BinlogPosition(FILE, 1500)
+
+
 def test_transaction_begins_at_its_gtid_and_can_be_resumed_behind_its_end():
     reader = framer()
     begin, inserted, end = parse(reader, *TRANSACTION)

@@ -181,7 +181,7 @@ class SchemaHistory:
         if not start < end:
             return
         self._known_until = end
-        with BinlogStream(self._settings, start=start, include=lambda table: False) as stream:
+        with BinlogStream(self._settings, start=start, include=None) as stream:
             for event in stream.events_until(end):
                 if isinstance(event, QueryEvent):
                     self._note(event)

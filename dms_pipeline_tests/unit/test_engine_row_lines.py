@@ -1,0 +1,164 @@
+"""Lines made straight of row images are what decoding and encoding each value gives."""
+
+import struct
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dms_pipeline.binlog.column_sizes import (
+    FRACTION_BYTES,
+    ColumnFormat,
+    decimal_size,
+    fixed_size,
+    length_width,
+)
+from dms_pipeline.binlog.row_decoder import compile_row_decoder
+from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine.full_load import copy_line
+from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
+from dms_pipeline.local_dms.engine.model import Column, SourceTable
+from dms_pipeline.local_dms.engine.row_lines import RowLines
+from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
+from dms_pipeline.local_dms.engine.table_planning import plan_table
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
+
+RULES = MappingRules.from_message(
+    {
+        "rules": [
+            {
+                "rule-type": "selection", "rule-id": "1", "rule-name": "1",
+                "object-locator": {"schema-name": "s", "table-name": "t"},
+                "rule-action": "include",
+            },
+            {
+                "rule-type": "transformation", "rule-id": "2", "rule-name": "2",
+                "rule-target": "column", "rule-action": "remove-column",
+                "object-locator": {"schema-name": "s", "table-name": "t", "column-name": "gone%"},
+            },
+        ]
+    }
+)  # fmt: skip
+
+
+def decimal_kind(precision: int, scale: int) -> tuple[int, bytes, dict[str, Any]]:
+    described = {"data_type": "decimal", "precision": precision, "scale": scale}
+    return 246, bytes((precision, scale)), described
+
+
+def time_kind(code: int, name: str, digits: int) -> tuple[int, bytes, dict[str, Any]]:
+    return code, bytes((digits,)), {"data_type": name, "fraction_digits": digits}
+
+
+KINDS: list[tuple[int, bytes, dict[str, Any]]] = [
+    *[
+        (code, b"", {"data_type": name, "column_type": name + sign})
+        for code, name in ((1, "tinyint"), (2, "smallint"), (9, "mediumint"), (3, "int"),
+                           (8, "bigint"))
+        for sign in ("", " unsigned")
+    ],
+    (4, b"\4", {"data_type": "float"}),
+    (5, b"\10", {"data_type": "double"}),
+    (13, b"", {"data_type": "year"}),
+    (16, b"\1\1", {"data_type": "bit", "precision": 9}),
+    (10, b"", {"data_type": "date"}),
+    *[time_kind(17, "timestamp", digits) for digits in range(7)],
+    *[time_kind(18, "datetime", digits) for digits in range(7)],
+    time_kind(19, "time", 2),
+    *[decimal_kind(*size) for size in ((1, 0), (9, 9), (12, 2), (18, 0), (65, 30), (20, 11))],
+    (15, b"\x78\0", {"data_type": "varchar", "charset": "utf8mb4", "char_length": 30}),
+    (15, b"\x2c\1", {"data_type": "varchar", "charset": "latin1", "char_length": 300}),
+    (252, b"\2", {"data_type": "blob"}),
+    (252, b"\3", {"data_type": "mediumtext", "charset": "utf8mb4"}),
+    (254, b"\xf7\1", {"data_type": "enum", "column_type": "enum('a','b')"}),
+    (254, b"\xfe\5", {"data_type": "binary", "octet_length": 5, "char_length": 5}),
+]  # fmt: skip
+KEYS = [kind for kind in KINDS if kind[2]["data_type"] in ("int", "bigint", "varchar", "decimal")]
+
+
+@st.composite
+def values(draw: st.DrawFn, column: ColumnFormat, described: dict[str, Any]) -> bytes:
+    """A value as it lies in the log: any that the column can have, and some that it cannot."""
+    if column.type_code == 246:
+        precision, scale = column.metadata
+        digits = draw(st.integers(0, 10**precision - 1))
+        return decimal_raw(digits, precision, scale, negative=draw(st.booleans()))
+    if column.is_enum:
+        return bytes((draw(st.integers(0, 2)),))
+    if column.type_code in (4, 5):
+        return struct.pack("<f" if column.type_code == 4 else "<d", draw(st.floats(width=32)))
+    if (size := fixed_size(column)) is not None:
+        raw = draw(st.binary(min_size=size, max_size=size))
+        return existing_time(column, raw) if column.type_code in (17, 18) else raw
+    text = st.text(st.characters(exclude_categories=["Cs"]), max_size=20).map(str.encode)
+    raw = draw(text | st.binary(max_size=5))[: described.get("octet_length", 99)]
+    return len(raw).to_bytes(length_width(column), "little") + raw
+
+
+def existing_time(column: ColumnFormat, raw: bytes) -> bytes:
+    """No DATETIME is negative, and no fraction has more digits than its bytes are for."""
+    size = FRACTION_BYTES[column.metadata[0]]
+    whole, fraction = raw[: len(raw) - size], int.from_bytes(raw[len(raw) - size :], "big")
+    if column.type_code == 18:
+        whole = bytes((whole[0] | 0x80,)) + whole[1:]
+    most: int = 100**size
+    return whole + (fraction % most).to_bytes(size, "big")
+
+
+def decimal_raw(digits: int, precision: int, scale: int, *, negative: bool) -> bytes:
+    """As the server writes it: groups of nine digits in four bytes, from the point outwards."""
+    text = f"{digits % 10**precision:0{precision}d}"
+    whole, fraction = text[: precision - scale], text[precision - scale :]
+    sizes = (0, 1, 1, 2, 2, 3, 3, 4, 4, 4)
+    groups = [whole[: len(whole) % 9]]
+    groups += [whole[at : at + 9] for at in range(len(whole) % 9, len(whole), 9)]
+    groups += [fraction[at : at + 9] for at in range(0, len(fraction), 9)]
+    raw = b"".join(int(group).to_bytes(sizes[len(group)], "big") for group in groups if group)
+    assert len(raw) == decimal_size(precision, scale)
+    raw = bytes((raw[0] ^ 0x80,)) + raw[1:]
+    return bytes(byte ^ 0xFF for byte in raw) if negative else raw
+
+
+@st.composite
+def images(draw: st.DrawFn) -> tuple[TablePlan, tuple[ColumnFormat, ...], bytes]:
+    """A table with a key at any place, and the image of one row behind other bytes."""
+    kinds = draw(st.lists(st.sampled_from(KINDS), max_size=8))
+    key_at = draw(st.integers(0, len(kinds)))
+    kinds.insert(key_at, draw(st.sampled_from(KEYS)))
+    formats = tuple(ColumnFormat(code, metadata) for code, metadata, _ in kinds)
+    columns = []
+    for at, (_, _, described) in enumerate(kinds):
+        name = f"gone{at}" if at != key_at and draw(st.booleans()) else f"c{at}"
+        columns.append(Column(**{"name": name, "column_type": described["data_type"], **described}))
+    table = SourceTable(TableId("s", "t"), tuple(columns), (columns[key_at].name,))
+    nulls = draw(st.integers(0, (1 << len(kinds)) - 1)) & ~(1 << key_at)
+    raw = nulls.to_bytes((len(kinds) + 7) // 8, "little")
+    for at, (column, kind) in enumerate(zip(formats, kinds, strict=True)):
+        if not nulls >> at & 1:
+            raw += draw(values(column, kind[2]))
+    return plan_table(table, RULES, ""), formats, raw
+
+
+@settings(max_examples=300)
+@given(images(), st.binary(max_size=3), st.binary(max_size=3))
+def test_lines_and_keys_are_those_of_decoded_rows(drawn, before, behind):
+    plan, formats, raw = drawn
+    data, offset = before + raw + behind, len(before)
+    row, end = compile_row_decoder(formats)(data, offset)
+    assert end == offset + len(raw)
+    lines = RowLines(plan, formats)
+    try:
+        key = copy_line(plan.encode_key(row))[:-1]
+    except ValueDoesNotFitError as error:
+        with pytest.raises(UnfitValueError, match=error.reason):
+            lines.walk(data, offset)
+    else:
+        assert lines.walk(data, offset) == (key, end)
+    try:
+        line = copy_line(plan.encode_binlog(row))
+    except ValueDoesNotFitError as error:
+        with pytest.raises(UnfitValueError, match=error.reason):
+            lines.line(data, offset)
+    else:
+        assert lines.line(data, offset) == line
