@@ -25,7 +25,12 @@ def bench(mariadb_server, postgres, tmp_path_factory):
     except BenchError:
         clients = Clients("", "", "")
     home = tmp_path_factory.mktemp("bench") / "endpoint"
-    with running_dms(Servers(mariadb_server, postgres), home) as dms:
+    servers = Servers(mariadb_server, postgres)
+    with servers.target() as target:
+        # Those of other tests belong to another account.
+        for table in ("local_dms_definitions", "awsdms_txn_state", "awsdms_apply_exceptions"):
+            target.execute(f"DROP TABLE IF EXISTS public.{table}")
+    with running_dms(servers, home) as dms:
         yield Bench(dms, clients, scale=0.001, describe_s=0.2)
 
 

@@ -188,6 +188,11 @@ class ChangeCapture:
             committed_at=self._source_committed_at,
         )
         self._in_flight = _InFlight(log, self._reached, result)
+        self._end_if_due()
+
+    def _end_if_due(self) -> None:
+        """What has arrived is not read to its end if the target took until after the stop."""
+        self._has_ended = self._has_ended or self._stop_reason() is not None
 
     def _settle(self) -> None:
         """Wait for what was handed over, and tell of it."""
@@ -372,3 +377,4 @@ class ChangeCapture:
         self._passed_over.difference_update(ddl.tables)
         for table in set(self._errors.state.suspended) - suspended:
             self._statistics.failed(table)
+        self._end_if_due()
