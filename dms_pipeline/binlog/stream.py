@@ -100,10 +100,12 @@ class BinlogStream:
         return event
 
     def arrived(self, timeout_s: float) -> Iterator[BinlogEvent]:
-        """The events of interest that are there, after waiting for the first.
+        """The events of interest that are there; if there are none, what comes in time.
 
-        Positions move with the events that are taken. Take all before asking again.
+        Positions move with the events that are taken.
         """
+        if (first := next(self._events, None)) is not None:
+            return chain((first,), self._events)
         return self._events if self._receive(timeout_s) else iter(())
 
     def confirm(self, timeout_s: float = 10.0) -> None:

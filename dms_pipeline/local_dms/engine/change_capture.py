@@ -95,11 +95,10 @@ class ChangeCapture:
         self._in_flight: _InFlight | None = None
         self._known_suspended = set(errors.state.suspended)
         self._begin = TransactionBegin(checkpoint.begin, checkpoint.position, 0)
-        self._has_ended = False
+        self._end: StopReason | None = None
         self._before_prepared: tuple[int, Checkpoint] | None = None
         self._handed_over_at = clock()
         self._source_committed_at: float | None = None
-        self._commit_time_passed = False
         self._passed_over: set[TableId] = set()
         self._doubtful: dict[TableId, str] = {}
 
@@ -121,12 +120,12 @@ class ChangeCapture:
         return reason
 
     def _read(self) -> StopReason:
-        while (reason := self._stop_reason()) is None:
+        while (reason := self._end or self._stop_reason()) is None:
             idle = True
             for event in self._stream.arrived(_POLL_S):
                 idle = False
                 self._handle(event)
-                if self._has_ended:
+                if self._end is not None:
                     break
             self._follow_position()
             if self._in_flight is not None and self._in_flight.result.done():
@@ -142,11 +141,13 @@ class ChangeCapture:
             return "NORMAL"
         if stop.server_time is not None and self._clock() >= stop.server_time:
             return "STOPPED_AT_SERVER_TIME"
-        if self._commit_time_passed:
-            return "STOPPED_AT_COMMIT_TIME"
         if stop.cached_changes_end and self._reached.position >= stop.cached_changes_end:
             return "STOPPED_AFTER_CACHED_EVENTS"
         return None
+
+    @property
+    def _commit_time_passed(self) -> bool:
+        return self._end == "STOPPED_AT_COMMIT_TIME"
 
     def _is_batch_due(self, *, idle: bool) -> bool:
         if self._gathering.has_open_rows or self._gathering.waits:
@@ -192,7 +193,7 @@ class ChangeCapture:
 
     def _end_if_due(self) -> None:
         """What has arrived is not read to its end if the target took until after the stop."""
-        self._has_ended = self._has_ended or self._stop_reason() is not None
+        self._end = self._end or self._stop_reason()
 
     def _settle(self) -> None:
         """Wait for what was handed over, and tell of it."""
@@ -222,7 +223,8 @@ class ChangeCapture:
             self._doubtful.clear()
             end = self._stop.cached_changes_end
             # What begins behind the end is not to be applied.
-            self._has_ended = end is not None and event.position.at(event.start) >= end
+            if end is not None and event.position.at(event.start) >= end:
+                self._end = "STOPPED_AFTER_CACHED_EVENTS"
         elif isinstance(event, TransactionEnd):
             self._end_transaction(event)
         elif isinstance(event, QueryEvent):
@@ -316,7 +318,7 @@ class ChangeCapture:
     def _is_outside_time(self, timestamp: int) -> bool:
         """Whether a transaction lies before the start time or after the commit time to stop at."""
         if self._stop.commit_time is not None and timestamp > self._stop.commit_time:
-            self._commit_time_passed = self._has_ended = True
+            self._end = "STOPPED_AT_COMMIT_TIME"
         return self._commit_time_passed or timestamp < self._not_before
 
     def _query(self, event: QueryEvent) -> None:
