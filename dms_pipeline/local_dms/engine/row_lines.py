@@ -4,12 +4,14 @@ A row image is walked to find its key and its end; only the images that are left
 lines. Both are straight Python without a loop over the columns, written out here for the columns of
 the log, the plan, and the columns that are NULL in an image:
 
-    def walk(data, offset):                     def line(data, offset):
-        (v0,) = unpack_0(data, offset + 1)          v0, v1 = unpack_0(data, offset + 1)
-        offset += 13                                start = offset + 14
-        offset += 1 + data[offset]                  offset = start + data[start - 1]
-        return b"%d" % (v0,), offset                v2 = data[start:offset]
-                                                    return b"%d\t%d\t%b\n" % (v0, v1, text(v2))
+    def walk(data, offset):                    def line(data, offset):
+        v0, = unpack_0(data, offset + 1)           v0, v1, = unpack_0(data, offset + 1)
+        start = offset + 14                        start = offset + 14
+        offset = start + data[start - 1]           offset = start + data[start - 1]
+        return b"%d" % (v0, ), offset + 0          v2 = data[start:offset]
+                                                   return b"%d\t%d\t%b\n" % (v0, v1, text2(v2), )
+
+That is for a key of type INT, a BIGINT and a VARCHAR(30). ``text2`` may also give None for NULL.
 """
 
 import struct
@@ -70,8 +72,9 @@ class RowLines:
     ) -> Function:
         if len(functions) >= _MOST_PATTERNS:
             functions.clear()
-        functions[nulls] = new(int.from_bytes(nulls, "little"))
-        return functions[nulls]
+        # Two threads may be here, the other one with an empty dictionary.
+        functions[nulls] = function = new(int.from_bytes(nulls, "little"))
+        return function
 
     def _new_walk(self, nulls: int) -> Walk:
         function = _Function(self.columns, nulls)
