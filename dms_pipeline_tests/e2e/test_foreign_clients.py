@@ -144,7 +144,7 @@ def test_the_aws_cli_loads_with_its_wait_commands(aws, instance, loaded):
     assert loaded.source_rows() == loaded.target_rows()
 
 
-def test_airflows_operators_and_sensor_load(aws, instance, loaded):
+def test_airflows_operators_sensor_and_hook_work(aws, instance, loaded):
     mappings = _changed_target(loaded)
     said = aws.run(
         str(_CLIENTS / "python"),
@@ -154,7 +154,10 @@ def test_airflows_operators_and_sensor_load(aws, instance, loaded):
         mappings,
     )
     # Airflow logs to the same place.
-    [ended] = (json.loads(line) for line in said.splitlines() if line.startswith("{"))
+    ended, serverless = (json.loads(line) for line in said.splitlines() if line.startswith("{"))
     assert ended["status"] == "stopped"
-    assert "FULL_LOAD_ONLY_FINISHED" in ended["reason"]
+    assert "Stop Reason NORMAL" in ended["reason"]
+    assert ended["reloaded"] is True
+    assert serverless["config"] == "by-airflow"
+    assert serverless["refusals"] == ["UnknownOperationException", "InvalidResourceStateFault"]
     assert loaded.source_rows() == loaded.target_rows()
