@@ -92,3 +92,10 @@ def test_walking_back_undoes_additions_and_renames(case):
     for clauses in reversed(statements):
         layout = before(layout, clauses)
     assert layout == LAYOUT
+
+
+@pytest.mark.parametrize("walk", [after, before])
+def test_a_column_that_is_changed_twice_is_not_known(walk):
+    clauses = [ColumnChanged("b", "c"), ColumnAdded("b"), ColumnChanged("B", "b")]
+    with pytest.raises(UnknownLayoutError, match="column b is changed more than once"):
+        walk(("k", "c", "b"), clauses)

@@ -5,6 +5,7 @@ found by walking from a known layout along the statements between, in either dir
 of one statement all speak of the table as it was before it: two columns may exchange their names.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from dms_pipeline.local_dms.engine.ddl_clauses import (
@@ -51,6 +52,7 @@ def before(layout: Layout, clauses: Sequence[AlterClause]) -> Layout:
     """The columns before a statement, if it did not remove or move any."""
     changes = {c.new.lower(): c for c in clauses if isinstance(c, ColumnChanged)}
     added = {c.name.lower() for c in clauses if isinstance(c, ColumnAdded)}
+    _check_changes(clauses)
     for clause in clauses:
         if isinstance(clause, ColumnDropped):
             raise UnknownLayoutError(f"DROP COLUMN {clause.name}")
@@ -109,7 +111,16 @@ def _changes(clauses: Iterable[AlterClause]) -> dict[str, ColumnChanged]:
     return {c.old.lower(): c for c in clauses if isinstance(c, ColumnChanged)}
 
 
-def _check(layout: Layout, clauses: Iterable[AlterClause]) -> None:
+def _check_changes(clauses: Iterable[AlterClause]) -> None:
+    """MariaDB changes a column that it renames, and then the one that it adds under that name."""
+    names = Counter(c.old.lower() for c in clauses if isinstance(c, ColumnChanged))
+    for name, count in names.items():
+        if count > 1:
+            raise UnknownLayoutError(f"column {name} is changed more than once")
+
+
+def _check(layout: Layout, clauses: Sequence[AlterClause]) -> None:
+    _check_changes(clauses)
     for clause in clauses:
         if isinstance(clause, UnknownClause):
             raise UnknownLayoutError(f"clause {clause.text!r}")
