@@ -262,7 +262,8 @@ class DmsClient:
             )
 
     def stop_task(self, task: ReplicationTask) -> None:
-        with _errors(f"StopReplicationTask {task.identifier}"):
+        """Ask a task that was seen running to stop; it may have ended by itself since."""
+        with _errors(f"StopReplicationTask {task.identifier}"), _ended_is_fine():
             self._client.stop_replication_task(ReplicationTaskArn=task.arn)
 
     def delete_task(self, task: ReplicationTask) -> None:
@@ -331,6 +332,11 @@ def _answer_is_fine(code: str) -> Iterator[None]:
 def _gone_is_fine() -> AbstractContextManager[None]:
     """A delete of what is gone has done its work."""
     return _answer_is_fine(_NOT_FOUND)
+
+
+def _ended_is_fine() -> AbstractContextManager[None]:
+    """A stop of what has ended meanwhile has nothing to do; who asks waits for the end anyway."""
+    return _answer_is_fine("InvalidResourceStateFault")
 
 
 def _there_is_fine() -> AbstractContextManager[None]:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.stub import ANY, Stubber
 
-from dms_pipeline.aws.dms import DmsClient
+from dms_pipeline.aws.dms import DmsClient, ReplicationTask
 from dms_pipeline.aws.dynamodb import ConditionFailedError, KeyedTable
 from dms_pipeline.aws.secrets import DatabaseSecrets
 from dms_pipeline.aws.session import AwsAccess, new_client
@@ -278,3 +278,23 @@ def test_rows_that_a_table_has_no_capacity_for_are_written_later_or_reported(stu
         stubber.add_response("batch_write_item", {"UnprocessedItems": left}, {"RequestItems": ANY})
     with pytest.raises(AwsError, match="has not taken 1 of 1 items in 9 tries"):
         table.put_all([{"p": "a", "s": "b"}])
+
+
+def test_a_task_that_ended_before_its_stop_is_stopped(access):
+    task = ReplicationTask(
+        "arn:ours", "ours", "running", "cdc", "", "", "", "", None, None, None, 0, 0
+    )
+    refused = {
+        "kind": "request-refused",
+        "code": "InvalidResourceStateFault",
+        "message": "Replication task ours cannot be stopped, it is stopped and not running.",
+        "operation": "StopReplicationTask",
+        "times": 1,
+    }
+    _inject(access, refused)
+    client = DmsClient(new_client("dms", access))
+    client.stop_task(task)
+    _inject(access, {**refused, "code": "AccessDeniedException"})
+    with pytest.raises(AwsError, match="StopReplicationTask ours"):
+        client.stop_task(task)
+    _inject(access)
