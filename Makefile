@@ -72,7 +72,7 @@ test: setup
 soak: setup
 	@.venv/bin/python -m pytest -m soak --numprocesses 2
 
-# Its result is a table and .local/bench/latest.json; docs/performance.md tells what is in it.
+# Its result is a table and .bench/latest.json; docs/performance.md tells what is in it.
 bench: setup
 	@.venv/bin/python -m dms_pipeline_tests.bench $(ARGS)
 
@@ -87,6 +87,6 @@ clean:
 	@if ls .local/*/server.pid >/dev/null 2>&1; then \
 	  $(MAKE) --no-print-directory setup && .venv/bin/dms-pipeline local down; \
 	fi
-	@rm -rf .venv .local build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
+	@rm -rf .venv .local .bench build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis \
 	  .import_linter_cache .tmp_dagster_home_*
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -24,7 +24,7 @@ from dms_pipeline_tests.bench.servers import running_servers
 _ROUNDS = 5
 _QUICK_SCALE, _QUICK_ROUNDS = 0.1, 2
 _WIDTH = 120
-FOLDER = Path(".local/bench")
+FOLDER = Path(".bench")
 
 
 @click.command(help="Measures the engine beside its limits, on servers that it starts itself.")
