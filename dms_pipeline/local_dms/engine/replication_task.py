@@ -221,13 +221,14 @@ class ReplicationTask:
 
     def _continue(self, source: "Connection[Any]", target: TargetConnection) -> StopReason:
         """Capture again after an interruption, from what this run has stored if it has."""
-        self._read_catalogue(source, target)
+        self._read_catalogue(source)
+        self._state.own(target)
         return self._capture(source, target, *self._reached(source, target))
 
-    def _read_catalogue(self, source: "Connection[Any]", target: TargetConnection) -> None:
+    def _read_catalogue(self, source: "Connection[Any]") -> None:
+        """The tables as the source has them now."""
         self._catalogue = self._new_catalogue()
         self._catalogue.read(source)
-        self._state.own(target)
 
     def _reached(
         self, source: "Connection[Any]", target: TargetConnection
@@ -258,7 +259,7 @@ class ReplicationTask:
                 reason = self._catch_up(source, target, position)
                 if reason != "STOPPED_AFTER_CACHED_EVENTS":
                     raise LoadInterruptedError
-            self._plans_to_load(position)
+            self._read_catalogue(source)
             plans = self._plans_of(tables)
             self._records(target).forget_tables(plans)
             return plans
@@ -283,7 +284,8 @@ class ReplicationTask:
         self, source: "Connection[Any]", target: TargetConnection, position: BinlogPosition
     ) -> StopReason:
         """Capture up to a position that the source has reached already."""
-        self._read_catalogue(source, target)
+        self._read_catalogue(source)
+        self._state.own(target)
         start, checkpoint = self._reached(source, target)
         return self._capture_until(
             source,
@@ -357,8 +359,7 @@ class ReplicationTask:
     def _plans_to_load(self, position: BinlogPosition | None) -> list[TablePlan]:
         """The source's definitions may have changed since the task was started."""
         with closing(self._spec.source.connect()) as source:
-            self._catalogue = self._new_catalogue()
-            self._catalogue.read(source)
+            self._read_catalogue(source)
         for table in self._catalogue.plans:
             self._statistics.add_table(table)
         return list(self._catalogue.plans.values())
