@@ -16,7 +16,8 @@ from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.snapshot import current_position
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.full_load import copy_line, load_table
+from dms_pipeline.local_dms.engine.copy_format import copy_line
+from dms_pipeline.local_dms.engine.full_load import load_table
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import target_settings

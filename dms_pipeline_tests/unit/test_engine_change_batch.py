@@ -1,10 +1,11 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dms_pipeline.local_dms.engine.change_batch import Image, Line, TableChanges
+from dms_pipeline.local_dms.engine.change_batch import Image, TableChanges
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow
 
 Change = tuple[str, int, int, int]
-Table = dict[int, Line]
+Table = dict[int, CopyRow]
 CHANGES = st.lists(
     st.tuples(
         st.sampled_from(["insert", "update", "delete"]),
@@ -19,7 +20,7 @@ def key(number: int) -> bytes:
     return b"%d" % number
 
 
-def image(line: Line) -> Image:
+def image(line: CopyRow) -> Image:
     return (lambda data, offset: data[offset:]), b"before" + line, len(b"before")
 
 
@@ -55,7 +56,7 @@ def test_net_changes_give_the_same_table_as_single_ones_also_when_applied_twice(
     source: Table = {}
     play(before, source)
     target = dict(source)
-    batch = TableChanges()
+    batch = TableChanges(CopyFormat.TEXT)
     play(changes, source, batch)
     apply_net(batch, target)
     assert target == source
@@ -64,7 +65,7 @@ def test_net_changes_give_the_same_table_as_single_ones_also_when_applied_twice(
 
 
 def test_changed_key_is_a_delete_and_an_insert():
-    batch = TableChanges()
+    batch = TableChanges(CopyFormat.TEXT)
     batch.update(b"1", b"2", image(b"2\tx\n"))
     assert batch.deletes() == {"update": [b"1"]}
     assert batch.upserts("insert") == {b"2": b"2\tx\n"}
@@ -72,7 +73,7 @@ def test_changed_key_is_a_delete_and_an_insert():
 
 
 def test_key_moved_away_and_back_stays():
-    batch = TableChanges()
+    batch = TableChanges(CopyFormat.TEXT)
     batch.update(b"1", b"2", image(b"2\n"))
     batch.update(b"2", b"1", image(b"1\n"))
     assert batch.deletes() == {"insert": [b"2"]}

@@ -5,23 +5,29 @@ and the caller rolls back and applies the batch row by row, where the error poli
 """
 
 from collections.abc import Iterable
+from itertools import chain
 
 import psycopg
 from psycopg import sql
 
 from dms_pipeline.binlog.events import RowKind
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.change_batch import (
-    BagChanges,
+from dms_pipeline.local_dms.engine.change_batch import BagChanges, NetChanges
+from dms_pipeline.local_dms.engine.copy_format import (
+    CopyFormat,
+    CopyRow,
     EncodedRow,
     Key,
-    Line,
-    NetChanges,
+    copy_line,
 )
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
-from dms_pipeline.local_dms.engine.full_load import copy_line
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
-from dms_pipeline.local_dms.engine.target_tables import TargetConnection, names, qualified
+from dms_pipeline.local_dms.engine.target_tables import (
+    TargetConnection,
+    has_planned_types,
+    names,
+    qualified,
+)
 
 _STAGING_SCHEMA = "pg_temp"
 _COUNT_COLUMN = "local_dms_count"
@@ -41,6 +47,11 @@ class BatchApplier:
         self._policies = policies
         self._staging: dict[tuple[TableId, str], sql.Identifier] = {}
         self._staging_count = 0
+        self._needing_text: set[TableId] = set()
+
+    def needs_text(self, plan: TablePlan) -> bool:
+        """Whether the target's columns are known to have other types than those planned."""
+        return plan.table_id in self._needing_text
 
     def forget_staging(self) -> None:
         """After a rollback or a change of a table: its staging tables are gone or of old shape."""
@@ -51,26 +62,44 @@ class BatchApplier:
         for plan, net in changes:
             if isinstance(net, BagChanges):
                 self._apply_bag(plan, net)
-            else:
+            elif net.format is CopyFormat.TEXT:
                 self._apply_keyed(plan, net)
+            else:
+                self._apply_binary(plan, net)
+
+    def _apply_binary(self, plan: TablePlan, net: NetChanges) -> None:
+        """Only columns of the types that were planned understand what was made for those.
+
+        Looked at last, when the table is locked and can no longer be altered.
+        """
+        try:
+            self._apply_keyed(plan, net)
+        except psycopg.errors.InvalidBinaryRepresentation:
+            self._needing_text.add(plan.table_id)
+            raise
+        if not has_planned_types(self._target, plan):
+            self._needing_text.add(plan.table_id)
+            raise ConflictError
 
     def _apply_keyed(self, plan: TablePlan, net: NetChanges) -> None:
         """What leaves goes first, so that values of unique keys are free for what comes."""
         for first, keys in net.deletes.items():
-            self._delete(plan, keys, first)
-        updates, inserts = net.updates, net.inserts
+            self._delete(plan, net.format, keys, first)
         if not (self._is_strict("insert") and self._is_strict("update")):
-            self._upsert(plan, updates, inserts)
+            self._upsert(plan, net)
             return
-        if updates:
-            self._update(plan, updates)
-        if inserts:
+        if net.updates:
+            self._update(plan, net)
+        if net.inserts:
             # A key that is there already is refused, and then the policies decide row by row.
-            self._copy(qualified(plan), inserts.values(), names(plan.columns))
+            columns = names(plan.columns)
+            self._copy(qualified(plan), net.format, net.inserts.values(), columns)
 
-    def _delete(self, plan: TablePlan, keys: list[Key], first: RowKind) -> None:
+    def _delete(
+        self, plan: TablePlan, copy_format: CopyFormat, keys: list[Key], first: RowKind
+    ) -> None:
         """Keys that are gone in the end; their first change tells whether the target has them."""
-        staging = self._stage(plan, "keys", plan.key_columns, _lines(keys))
+        staging = self._stage_keys(plan, copy_format, keys)
         gone = self._delete_staged(plan, staging)
         self._empty(staging)
         if self._is_strict(first) and gone != (0 if first == "insert" else len(keys)):
@@ -86,8 +115,8 @@ class BatchApplier:
         }
         return not tolerated[first]
 
-    def _update(self, plan: TablePlan, rows: dict[Key, Line]) -> None:
-        staging = self._stage(plan, "rows", plan.columns, rows.values())
+    def _update(self, plan: TablePlan, net: NetChanges) -> None:
+        staging = self._stage(plan, "rows", plan.columns, net.format, net.updates.values())
         try:
             with self._target.transaction():
                 changed = self._update_staged(plan, staging)
@@ -96,22 +125,22 @@ class BatchApplier:
             # old rows leave before the first new one comes.
             changed = self._replace(plan, staging)
         self._empty(staging)
-        if changed != len(rows):
+        if changed != len(net.updates):
             raise ConflictError
 
-    def _upsert(self, plan: TablePlan, updates: dict[Key, Line], inserts: dict[Key, Line]) -> None:
+    def _upsert(self, plan: TablePlan, net: NetChanges) -> None:
         """Whether a row is there or not, where the policies say so."""
-        by_first: tuple[tuple[RowKind, dict[Key, Line]], ...]
-        by_first = (("update", updates), ("insert", inserts))
+        by_first: tuple[tuple[RowKind, dict[Key, CopyRow]], ...]
+        by_first = (("update", net.updates), ("insert", net.inserts))
         for first, rows in by_first:
             if rows and self._is_strict(first):
-                existing = self._count_existing(plan, rows)
+                existing = self._count_existing(plan, net.format, rows)
                 if existing != (0 if first == "insert" else len(rows)):
                     raise ConflictError
-        if not (updates or inserts):
+        if not (net.updates or net.inserts):
             return
-        lines = [*updates.values(), *inserts.values()]
-        staging = self._stage(plan, "rows", plan.columns, lines)
+        all_rows = chain(net.updates.values(), net.inserts.values())
+        staging = self._stage(plan, "rows", plan.columns, net.format, all_rows)
         try:
             with self._target.transaction():
                 self._upsert_staged(plan, staging)
@@ -119,8 +148,8 @@ class BatchApplier:
             self._replace(plan, staging)
         self._empty(staging)
 
-    def _count_existing(self, plan: TablePlan, keys: Iterable[Key]) -> int:
-        staging = self._stage(plan, "keys", plan.key_columns, _lines(keys))
+    def _count_existing(self, plan: TablePlan, copy_format: CopyFormat, keys: Iterable[Key]) -> int:
+        staging = self._stage_keys(plan, copy_format, keys)
         existing = self._count_staged(plan, staging)
         self._empty(staging)
         return existing
@@ -183,7 +212,8 @@ class BatchApplier:
         if removed := changes.removed():
             self._remove(plan, removed)
         if added := changes.added():
-            self._copy(qualified(plan), map(copy_line, added), names(plan.columns))
+            rows = map(copy_line, added)
+            self._copy(qualified(plan), CopyFormat.TEXT, rows, names(plan.columns))
 
     def _remove(self, plan: TablePlan, removed: list[EncodedRow]) -> None:
         """Of equal rows as many go as were removed.
@@ -191,7 +221,7 @@ class BatchApplier:
         Rows are compared by their text, which is exact and, unlike IS NOT DISTINCT FROM, can be
         hashed.
         """
-        staging = self._stage(plan, "bag", plan.columns, map(copy_line, removed))
+        staging = self._stage(plan, "bag", plan.columns, CopyFormat.TEXT, map(copy_line, removed))
         statement = sql.SQL(
             "DELETE FROM {target} WHERE ctid IN (SELECT place FROM (SELECT target.ctid AS place,"
             " staging.{count} AS wanted, row_number() OVER (PARTITION BY staging.ctid) AS number"
@@ -217,25 +247,37 @@ class BatchApplier:
             "IGNORE_RECORD",
         )
 
+    def _stage_keys(
+        self, plan: TablePlan, copy_format: CopyFormat, keys: Iterable[Key]
+    ) -> sql.Identifier:
+        rows = copy_format.key_rows(keys, len(plan.key))
+        return self._stage(plan, "keys", plan.key_columns, copy_format, rows)
+
     def _stage(
         self,
         plan: TablePlan,
         purpose: str,
         columns: tuple[PlannedColumn, ...],
-        lines: Iterable[Line],
+        copy_format: CopyFormat,
+        rows: Iterable[CopyRow],
     ) -> sql.Identifier:
         """Rows in a temporary table that has the types of the target's columns."""
         staging = self._staging_table(plan, purpose, columns)
-        self._copy(staging, lines)
+        self._copy(staging, copy_format, rows)
         return staging
 
     def _copy(
-        self, table: sql.Identifier, lines: Iterable[Line], columns: sql.Composed | None = None
+        self,
+        table: sql.Identifier,
+        copy_format: CopyFormat,
+        rows: Iterable[CopyRow],
+        columns: sql.Composed | None = None,
     ) -> None:
         listed = sql.SQL("({})").format(columns) if columns else sql.SQL("")
-        statement = sql.SQL("COPY {} {} FROM STDIN").format(table, listed)
+        option = sql.SQL(copy_format.value)
+        statement = sql.SQL("COPY {} {} FROM STDIN ({})").format(table, listed, option)
         with self._target.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(b"".join(lines))
+            copy.write(copy_format.stream(rows))
 
     def _staging_table(
         self, plan: TablePlan, purpose: str, columns: tuple[PlannedColumn, ...]
@@ -261,10 +303,6 @@ class BatchApplier:
 
     def _empty(self, staging: sql.Identifier) -> None:
         self._target.execute(sql.SQL("TRUNCATE TABLE {}").format(staging))
-
-
-def _lines(keys: Iterable[Key]) -> list[Line]:
-    return [key + b"\n" for key in keys]
 
 
 def _same_key(plan: TablePlan) -> sql.Composed:

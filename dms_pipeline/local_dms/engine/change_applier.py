@@ -70,7 +70,7 @@ class ChangeApplier:
         self._errors = errors
         self._batches = BatchApplier(target, errors.policies)
         self._rows = RowApplier(target, errors)
-        self._netting = Netting()
+        self._netting = Netting(self._batches.needs_text)
 
     def prepare(self, log: ChangeLog, length: int, plan_of: PlanOf) -> "Batch":
         """The first entries of the log with their net changes, if those take little memory."""

@@ -10,25 +10,20 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dms_pipeline.binlog.events import RowKind
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, EncodedRow, Key
 
-Field = bytes | None
-"""One value as it goes into a COPY text stream; None is NULL."""
-EncodedRow = tuple[Field, ...]
-Line = bytes
-"""A row as it goes into a COPY text stream, with its end."""
-Key = bytes
-"""The fields of a key as they go into a COPY text stream, with tabs between."""
-Image = tuple[Callable[[bytes, int], Line], bytes, int]
-"""A row that is not a line yet: what makes one of it, of bytes and the place in them."""
+Image = tuple[Callable[[bytes, int], CopyRow], bytes, int]
+"""A row that is not a CopyRow yet: what makes one of it, of bytes and the place in them."""
 
 
 @dataclass(slots=True)
 class TableChanges:
-    """The last known row per key; None where the key is gone.
+    """The last known row per key; None where the key is gone. All are of one format.
 
     Applying them gives the same table as applying every change in turn.
     """
 
+    format: CopyFormat
     rows: dict[Key, Image | None] = field(default_factory=dict)
     first_changes: dict[Key, RowKind] = field(default_factory=dict)
     """What happened to each key first, and so whether the target should have had it before."""
@@ -50,10 +45,15 @@ class TableChanges:
         self.rows[key] = None
 
     def net(self) -> "NetChanges":
-        """The rows become lines."""
-        return NetChanges(self.deletes(), self.upserts("update", "delete"), self.upserts("insert"))
+        """The rows become what they are in a COPY stream."""
+        return NetChanges(
+            self.format,
+            self.deletes(),
+            self.upserts("update", "delete"),
+            self.upserts("insert"),
+        )
 
-    def upserts(self, *first: RowKind) -> dict[Key, Line]:
+    def upserts(self, *first: RowKind) -> dict[Key, CopyRow]:
         """The rows that are there in the end, of keys that were first changed in these ways."""
         kinds = self.first_changes
         return {
@@ -76,14 +76,16 @@ class NetChanges:
     """What is left of changes of a table with a key.
 
     Attributes:
+        format: of the COPY streams that the keys and rows are for.
         deletes: the keys that are gone in the end, by how they were first changed.
         updates: the rows of keys that the target should have had before.
         inserts: the rows of keys that it should not have had.
     """
 
+    format: CopyFormat
     deletes: dict[RowKind, list[Key]]
-    updates: dict[Key, Line]
-    inserts: dict[Key, Line]
+    updates: dict[Key, CopyRow]
+    inserts: dict[Key, CopyRow]
 
 
 @dataclass(slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlglot import TokenType
 
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.change_batch import Field
+from dms_pipeline.local_dms.engine.copy_format import Field
 from dms_pipeline.local_dms.engine.ddl_clauses import AlterClause, ColumnAdded
 from dms_pipeline.local_dms.engine.default_literals import (
     BYTES,

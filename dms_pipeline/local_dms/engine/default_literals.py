@@ -12,8 +12,8 @@ import uuid
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 
-from dms_pipeline.local_dms.engine.change_batch import Field
 from dms_pipeline.local_dms.engine.column_conversions import number_range
+from dms_pipeline.local_dms.engine.copy_format import Field
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.stated_defaults import DefaultValue
 from dms_pipeline.local_dms.engine.statement_times import StatementTimes

@@ -17,7 +17,7 @@ from pymysql.cursors import SSCursor
 from dms_pipeline.binlog.connection import describe_error, is_about_statement, source_error
 from dms_pipeline.binlog.table_id import quoted, quoted_table
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.change_batch import EncodedRow
+from dms_pipeline.local_dms.engine.copy_format import copy_line
 from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
@@ -33,7 +33,7 @@ from dms_pipeline.local_dms.engine.target_tables import (
 )
 from dms_pipeline.local_dms.engine.task_settings import PrepMode
 
-__all__ = ["LoadInterruptedError", "copy_line", "load_table", "open_unload_connection"]
+__all__ = ["LoadInterruptedError", "load_table", "open_unload_connection"]
 
 logger = logging.getLogger(__name__)
 
@@ -168,11 +168,6 @@ def _unload(source: "Connection[Any]", statement: str) -> Iterator[SSCursor]:
     finally:
         if rows.connection is not None:
             rows.close()
-
-
-def copy_line(row: EncodedRow) -> bytes:
-    r"""One line of COPY text; NULL is ``\N``."""
-    return b"\t".join([b"\\N" if field is None else field for field in row]) + b"\n"
 
 
 def select_statement(plan: TablePlan) -> str:

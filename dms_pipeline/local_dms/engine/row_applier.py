@@ -13,8 +13,8 @@ from psycopg import sql
 from dms_pipeline.binlog.events import Row, RowKind
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.change_batch import EncodedRow
 from dms_pipeline.local_dms.engine.change_log import RowChanges
+from dms_pipeline.local_dms.engine.copy_format import EncodedRow
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.table_plan import (
     PlannedColumn,

@@ -9,7 +9,7 @@ from dms_pipeline.binlog.events import Row
 from dms_pipeline.binlog.row_decoder import PRE_56_TEMPORAL_TYPES
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError, SourceError
-from dms_pipeline.local_dms.engine.change_batch import EncodedRow, Field
+from dms_pipeline.local_dms.engine.copy_format import EncodedRow, Field
 from dms_pipeline.local_dms.engine.losses import Losses
 from dms_pipeline.local_dms.engine.mapping_rules_expressions import Expression
 from dms_pipeline.local_dms.engine.mapping_rules_filters import RowFilter

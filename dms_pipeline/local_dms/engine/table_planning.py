@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+from dms_pipeline.binlog.column_sizes import ColumnFormat
 from dms_pipeline.errors import ConfigError, SourceError
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.losses import TRUNCATED, ZERO_DATE, Losses
@@ -19,6 +20,7 @@ from dms_pipeline.local_dms.engine.table_plan import (
     PlannedColumn,
     TablePlan,
 )
+from dms_pipeline.local_dms.engine.type_mapping.binary_fields import BinaryForm, noting_null
 from dms_pipeline.local_dms.engine.type_mapping.catalogue import convert_column
 from dms_pipeline.local_dms.engine.type_mapping.changed_type import DataType, changed
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import (
@@ -207,12 +209,15 @@ def _noting_null(conversion: Conversion, note: Callable[[], None]) -> Conversion
 
         return both
 
-    from_log = conversion.from_log
+    def binary(stored: ColumnFormat) -> BinaryForm | None:
+        of = conversion.binary(stored)
+        return noting_null(of, note) if callable(of) else of
+
     return replace(
         conversion,
         from_text=noting(conversion.from_text),
         from_binlog=noting(conversion.from_binlog),
-        from_log=from_log and (from_log[0], noting(from_log[1])),
+        binary=binary,
     )
 
 

@@ -12,6 +12,9 @@ from dms_pipeline.local_dms.engine.target_errors import connection_error, target
 
 TargetConnection = psycopg.Connection[tuple[Any, ...]]
 
+_TEXTS = frozenset({"character varying", "text", "character"})
+_FULL_NAMES = {"varchar": "character varying", "timestamp": "timestamp without time zone"}
+
 
 def connect_target(settings: TargetSettings, timeout_s: int = 10) -> TargetConnection:
     try:
@@ -41,6 +44,25 @@ def names(columns: Iterable[PlannedColumn]) -> sql.Composed:
 
 def table_exists(connection: TargetConnection, plan: TablePlan) -> bool:
     return _has_table(connection, plan.target_schema, plan.target_table)
+
+
+def has_planned_types(connection: TargetConnection, plan: TablePlan) -> bool:
+    """Whether the table's columns hold values in the same form as columns of the planned types."""
+    known: dict[str, str] = dict(
+        connection.execute(
+            "SELECT a.attname, format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a"
+            " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
+            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped",
+            (plan.target_schema, plan.target_table),
+        ).fetchall()
+    )
+    for column in plan.columns:
+        name = column.mapping.target_type.partition("(")[0]
+        planned, found = _FULL_NAMES.get(name, name), known.get(column.target_name)
+        if found != planned and not (found in _TEXTS and planned in _TEXTS):
+            return False
+    return True
 
 
 def create_schema(connection: TargetConnection, schema: str) -> None:

@@ -5,6 +5,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from dms_pipeline.binlog.column_sizes import ColumnFormat
+from dms_pipeline.binlog.row_decoder import stored_value
+from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
+    NULL,
+    BinaryForm,
+    FieldOf,
+    plain_writer,
+)
 
 Form = Literal[
     "integer", "decimal", "float", "boolean", "date", "timestamp", "time", "text", "bytes"
@@ -36,8 +43,8 @@ class Conversion:
         select: SQL around the quoted column name in the full load's SELECT.
         check: the last step; raises UnfitValueError for what the target type cannot hold.
         is_lob: whether AWS treats the column as a large object.
-        from_log: converts the value's bytes in the log, where that is quicker, in this layout.
-        digits: whether the plain value is just the digits of the integer in the log.
+        binary: how the value's bytes in the log, in a layout, become a field of binary COPY; None
+            in a layout of which only the plain value is known. It need not check anything.
     """
 
     form: Form
@@ -47,8 +54,7 @@ class Conversion:
     select: str = "{}"
     check: Step | None = None
     is_lob: bool = False
-    from_log: tuple[ColumnFormat, Step] | None = None
-    digits: Literal["", "signed", "unsigned"] = ""
+    binary: Callable[[ColumnFormat], BinaryForm | None] = lambda stored: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class ColumnMapping:
     """How one column goes over: both converters return the field of a COPY text stream.
 
     The field is already escaped, or None for NULL, and is the same for the same stored value.
+    ``binary`` tells how the value's bytes in the log, in a layout, become a field of binary COPY;
+    None if they cannot.
     """
 
     target_type: str
@@ -63,23 +71,25 @@ class ColumnMapping:
     from_binlog: Callable[[Any], bytes | None]
     select: str
     conversion: Conversion
-    from_log: tuple[ColumnFormat, Step] | None = None
-    digits: Literal["", "signed", "unsigned"] = ""
+    binary: Callable[[ColumnFormat], BinaryForm | None]
 
     @classmethod
     def of(cls, conversion: Conversion, *steps: Step) -> "ColumnMapping":
         """The conversion, then further steps over plain values, then its check and escaping."""
-        last = (conversion.check, field_writer(conversion.form))
-        chain = [*steps, *(step for step in last if step is not None)]
-        from_log = conversion.from_log
+        plain = [*steps, *filter(None, [conversion.check])]
+        chain = [*plain, *filter(None, [field_writer(conversion.form)])]
+
+        def binary(stored: ColumnFormat) -> BinaryForm | None:
+            form = None if steps else conversion.binary(stored)
+            return form or _by_plain_value(conversion, plain, stored)
+
         return cls(
             conversion.target_type,
             _chained(conversion.from_text, chain),
             _chained(conversion.from_binlog, chain),
             conversion.select,
             conversion,
-            from_log and (from_log[0], _chained(from_log[1], chain)),
-            "" if chain else conversion.digits,
+            binary,
         )
 
 
@@ -104,6 +114,22 @@ def bytea_field(value: bytes) -> bytes:
             " LimitedSizeLobMode and LobMaxSize"
         )
     return b"\\\\x" + value.hex().encode()
+
+
+def _by_plain_value(
+    conversion: Conversion, steps: list[Step], stored: ColumnFormat
+) -> FieldOf | None:
+    write = plain_writer(conversion.target_type)
+    if write is None:
+        return None
+    value_of = stored_value(stored)
+    convert = _chained(conversion.from_binlog, steps)
+
+    def field(raw: bytes) -> bytes:
+        plain = convert(raw if value_of is None else value_of(raw))
+        return NULL if plain is None else write(plain)
+
+    return field
 
 
 def _chained(

@@ -4,14 +4,22 @@ import struct
 from decimal import Decimal
 
 from dms_pipeline.binlog.column_sizes import DECIMAL, ColumnFormat
-from dms_pipeline.binlog.value_texts import decimal_text
 from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
+    BinaryForm,
+    Packed,
+    decimal_field,
+)
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion, UnfitValueError
 
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _SIGNED_TARGETS = {8: "smallint", 16: "smallint", 24: "integer", 32: "integer", 64: "bigint"}
 _UNSIGNED_TARGETS = {8: "smallint", 16: "integer", 24: "bigint", 32: "bigint", 64: "bigint"}
 _BIGINT_MAX = 2**63 - 1
+# What `struct` calls the types of the log, and the signed integers of the target.
+_STORED_CODES = {1: "b", 2: "h", 3: "i", 8: "q"}
+_TARGET_CODES = {"smallint": "h", "integer": "i", "bigint": "q"}
+_DOUBLE = 5
 _FLOAT = struct.Struct("<f")
 # Prints all digits of the stored value; adding zero instead would lose the sign of -0.
 _EXACT = "({} * 1e0)"
@@ -20,8 +28,16 @@ SHORT_YEAR = "year(2)"
 
 def map_integer(column: Column) -> Conversion:
     bits = INTEGER_BITS[column.data_type]
+    target_type = (_UNSIGNED_TARGETS if column.is_unsigned else _SIGNED_TARGETS)[bits]
+
+    def binary(stored: ColumnFormat) -> BinaryForm | None:
+        code = _STORED_CODES.get(stored.type_code)
+        if code is None:
+            return None
+        return Packed(code.upper() if column.is_unsigned else code, _TARGET_CODES[target_type])
+
     if not column.is_unsigned:
-        return Conversion("integer", _SIGNED_TARGETS[bits], bytes, _integer, digits="signed")
+        return Conversion("integer", target_type, bytes, _integer, binary=binary)
     mask = (1 << bits) - 1
 
     def unsigned_from_binlog(value: int) -> bytes:
@@ -29,12 +45,12 @@ def map_integer(column: Column) -> Conversion:
 
     return Conversion(
         "integer",
-        _UNSIGNED_TARGETS[bits],
+        target_type,
         # ZEROFILL columns are printed with zeros in front.
         lambda value: b"%d" % int(value),
         unsigned_from_binlog,
         check=_fitting_bigint if bits == 64 else None,
-        digits="unsigned",
+        binary=binary,
     )
 
 
@@ -76,9 +92,15 @@ def map_decimal(column: Column) -> Conversion:
 
     precision, scale = column.precision or 0, column.scale or 0
     layout = ColumnFormat(DECIMAL, bytes((precision, scale)))
-    from_log = layout, decimal_text(precision, scale)
     target_type = f"numeric({precision},{scale})"
-    return Conversion("decimal", target_type, from_text, _decimal, from_log=from_log)
+    of = decimal_field(precision, scale)
+    return Conversion(
+        "decimal",
+        target_type,
+        from_text,
+        _decimal,
+        binary=lambda stored: of if stored == layout else None,
+    )
 
 
 def _decimal(value: Decimal) -> bytes:
@@ -88,7 +110,14 @@ def _decimal(value: Decimal) -> bytes:
 def map_double(column: Column) -> Conversion:
     """A column defined with decimal places would be printed rounded to them."""
     select = _EXACT if "(" in column.column_type else "{}"
-    return Conversion("float", "double precision", lambda v: _double(float(v)), _double, select)
+    return Conversion(
+        "float",
+        "double precision",
+        lambda value: _double(float(value)),
+        _double,
+        select,
+        binary=lambda stored: Packed("d", "d") if stored.type_code == _DOUBLE else None,
+    )
 
 
 def _double(value: float) -> bytes:

@@ -6,39 +6,41 @@ it stays text.
 """
 
 from datetime import date
-from functools import lru_cache
 
 from dms_pipeline.binlog.column_sizes import DATE, DATETIME, TIMESTAMP, ColumnFormat
-from dms_pipeline.binlog.value_texts import date_text, datetime_text, timestamp_text
 from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
+    date_field,
+    datetime_field,
+    timestamp_field,
+)
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion
 
 _DAYS_OF_EVERY_MONTH = 28
-_REMEMBERED_DAYS = 100_000
 
 
 def map_date(column: Column) -> Conversion:
-    from_log = ColumnFormat(DATE, b""), _date_from_log
-    return Conversion("date", "date", _date_from_text, _date, from_log=from_log)
+    return Conversion(
+        "date",
+        "date",
+        _date_from_text,
+        _date,
+        binary=lambda stored: date_field if stored.type_code == DATE else None,
+    )
 
 
 def map_datetime(column: Column) -> Conversion:
     digits = column.fraction_digits
     if column.data_type == "timestamp":
-        code, text = TIMESTAMP, timestamp_text(digits)
+        layout, of = ColumnFormat(TIMESTAMP, bytes((digits,))), timestamp_field(digits)
     else:
-        code, text = DATETIME, datetime_text(digits)
-
-    def from_log(raw: bytes) -> bytes | None:
-        value = text(raw)
-        return value if _is_calendar_day(value[:10]) else None
-
+        layout, of = ColumnFormat(DATETIME, bytes((digits,))), datetime_field(digits)
     return Conversion(
         "timestamp",
         f"timestamp({digits})",
         _date_from_text,
         _date,
-        from_log=(ColumnFormat(code, bytes((digits,))), from_log),
+        binary=lambda stored: of if stored == layout else None,
     )
 
 
@@ -48,16 +50,6 @@ def map_time(column: Column) -> Conversion:
 
 def _date_from_text(value: bytes) -> bytes | None:
     return _date(value.decode())
-
-
-@lru_cache(_REMEMBERED_DAYS)
-def _date_from_log(raw: bytes) -> bytes | None:
-    return _date(date_text(raw).decode())
-
-
-@lru_cache(_REMEMBERED_DAYS)
-def _is_calendar_day(text: bytes) -> bool:
-    return is_calendar_date(text.decode())
 
 
 def _date(value: str) -> bytes | None:

@@ -6,8 +6,11 @@ load asks the server not to convert. Hence one converter does for both.
 
 from collections.abc import Callable
 
+from dms_pipeline.binlog.column_sizes import ColumnFormat
 from dms_pipeline.binlog.json_binary import json_text
+from dms_pipeline.binlog.row_decoder import stored_value
 from dms_pipeline.local_dms.engine.model import Column
+from dms_pipeline.local_dms.engine.type_mapping.binary_fields import Verbatim
 from dms_pipeline.local_dms.engine.type_mapping.charsets import is_utf8, text_decoder
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion, UnfitValueError
 from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
@@ -20,8 +23,18 @@ _LOBS = frozenset({"mediumtext", "longtext"})
 def map_text(column: Column) -> Conversion:
     convert = _converter(column.charset)
     return Conversion(
-        "text", _text_type(column), convert, convert, is_lob=column.data_type in _LOBS
+        "text",
+        _text_type(column),
+        convert,
+        convert,
+        is_lob=column.data_type in _LOBS,
+        binary=lambda stored: _verbatim(stored) if convert is _checked_utf8 else None,
     )
+
+
+def _verbatim(stored: ColumnFormat) -> Verbatim | None:
+    """What the server wrote compressed, or as a number, is not the text itself."""
+    return Verbatim() if stored_value(stored) is None else None
 
 
 def _text_type(column: Column) -> str:
