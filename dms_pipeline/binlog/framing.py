@@ -6,9 +6,9 @@ statement; both end it with an XID event or a COMMIT statement. What a caller ma
 """
 
 import struct
-import zlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
+from zlib import crc32
 
 from dms_pipeline.binlog import event_codes as codes
 from dms_pipeline.binlog.events import (
@@ -34,6 +34,7 @@ _HEADER = struct.Struct("<IBIIIH")
 _HEADER_BYTES = 19
 _CHECKSUM_BYTES = 4
 _CRC32 = 1
+_CHECKED = 0x2144DF1C
 _MARIADB_GTID_STANDALONE = 1
 _LOAD_QUERY_HEADER_BYTES = 13
 # A row event without a table, which some servers write to end a statement.
@@ -84,12 +85,17 @@ class EventFramer:
     def safe_position(self) -> BinlogPosition:
         return self._file.at(self._safe_offset)
 
+    def has_reached(self, position: BinlogPosition) -> bool:
+        if self._file.file == position.file:
+            return self._offset >= position.offset
+        return not self.position < position
+
     @property
     def _end(self) -> BinlogPosition:
         return self._file.at(self._end_offset)
 
     def parse(self, packet: bytes) -> Iterable[BinlogEvent]:
-        """The events of interest in one packet behind its status byte: mostly none or one.
+        """The events of interest in one event as it was sent: mostly none or one.
 
         Positions move with the events that are taken: take all before parsing the next packet.
         """
@@ -104,17 +110,18 @@ class EventFramer:
             self._read_checksum_algorithm(packet)
             body = packet[_HEADER_BYTES:]
         elif self._has_checksums:
-            self._verify(packet)
+            # Over an event and its own checksum, it comes out the same for all.
+            if crc32(packet) != _CHECKED:
+                raise BinlogError(f"event after {self.position} is damaged: its checksum is wrong")
             body = packet[_HEADER_BYTES:-_CHECKSUM_BYTES]
         else:
             body = packet[_HEADER_BYTES:]
         if code in codes.HEARTBEATS:
             return ()
-        self._end_offset = self._offset_behind(end)
-        event = _Event(code, flags, body, timestamp, start)
+        self._end_offset = end if end >= start else self._offset_behind(end)
         if code == codes.TRANSACTION_PAYLOAD:
-            return self._unpack(event)
-        return self._advance(event)
+            return self._unpack(_Event(code, flags, body, timestamp, start))
+        return self._advance(_Event(code, flags, body, timestamp, start))
 
     def _offset_behind(self, end: int) -> int:
         """Where an event ends, of which the header keeps only 32 bits."""
@@ -198,7 +205,7 @@ class EventFramer:
         body = packet[_HEADER_BYTES:]
         # Whether a made-up rotate event carries a checksum depends on settings that the server
         # has not announced by then; the bytes themselves tell.
-        if zlib.crc32(packet[:-_CHECKSUM_BYTES]) == int.from_bytes(packet[-4:], "little"):
+        if crc32(packet[:-_CHECKSUM_BYTES]) == int.from_bytes(packet[-4:], "little"):
             body = body[:-_CHECKSUM_BYTES]
         position = BinlogPosition(body[8:].decode(), int.from_bytes(body[:8], "little"))
         if end or position.file != self._file.file:
@@ -212,11 +219,6 @@ class EventFramer:
 
     def _read_checksum_algorithm(self, packet: bytes) -> None:
         self._has_checksums = packet[-_CHECKSUM_BYTES - 1] == _CRC32
-
-    def _verify(self, packet: bytes) -> None:
-        stored = int.from_bytes(packet[-_CHECKSUM_BYTES:], "little")
-        if zlib.crc32(memoryview(packet)[:-_CHECKSUM_BYTES]) != stored:
-            raise BinlogError(f"event after {self.position} is damaged: its checksum is wrong")
 
     def _mariadb_gtid(self, event: _Event) -> TransactionBegin | None:
         self._group_start = event.start

@@ -8,7 +8,7 @@ import logging
 import random
 import struct
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from typing import Any, Self
 
@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 _COM_BINLOG_DUMP = 0x12
 _HEARTBEAT_S = 5
+_POLL_S = 1.0
 _SILENCE_LIMIT_S = 60
 _GREATEST_OFFSET = 0xFFFFFFFF
 _ERROR_MASTER_FATAL_READING_BINLOG = 1236
@@ -123,41 +124,45 @@ class BinlogStream:
 
     def events_until(self, end: BinlogPosition) -> Iterator[BinlogEvent]:
         """Every event before ``end``, a position that the source has already written up to."""
-        while self.position < end:
-            event = self.poll(1.0)
-            if event is not None:
+        while not self._framer.has_reached(end):
+            for event in self.arrived(_POLL_S):
                 yield event
+                if self._framer.has_reached(end):
+                    return
 
     def _receive(self, timeout_s: float) -> bool:
         """Whether packets have come, whose events are the next ones."""
         if self._packets is None:
             raise BinlogError("the replication stream is not open")
-        packets = self._packets.take(timeout_s)
-        if not packets:
+        events = self._packets.take(timeout_s)
+        refusal = self._packets.refusal
+        if not events and refusal is None:
             self._check_silence()
             return False
         self._last_heard = self._clock()
-        self._events = chain.from_iterable(map(self._parse, packets))
+        self._events = chain.from_iterable(map(self._framer.parse, events))
+        if refusal is not None:
+            self._events = chain(self._events, self._refused(refusal))
         return True
 
-    def _parse(self, packet: bytes) -> Iterable[BinlogEvent]:
-        if packet[0] == 0:
-            return self._framer.parse(packet[1:])
+    def _refused(self, packet: bytes) -> Iterator[BinlogEvent]:
+        """Ends the stream in an error, behind the events that came before it."""
+        raise self._refusal(packet)
+        yield
+
+    def _refusal(self, packet: bytes) -> BinlogError | SourceError:
         if packet[0] == 0xFE and len(packet) < 9:
-            raise SourceUnavailableError(
+            return SourceUnavailableError(
                 "the source ended the stream of its binary log; it is shutting down"
             )
         number = int.from_bytes(packet[1:3], "little")
         message = packet[9:].decode(errors="replace")
         if number == _ERROR_MASTER_FATAL_READING_BINLOG:
-            raise BinlogError(
+            return BinlogError(
                 f"the source cannot send its binary log from {self._framer.position}:"
                 f" ({number}) {message}. If file {self._framer.position.file} was purged, changes"
                 " are lost and a full load is needed"
             )
-        raise self._refusal(number, message)
-
-    def _refusal(self, number: int, message: str) -> SourceError:
         if number in SERVER_GOES_AWAY:
             return SourceUnavailableError(
                 f"the source stopped sending its binary log: ({number}) {message}"

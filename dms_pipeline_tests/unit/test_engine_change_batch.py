@@ -44,10 +44,11 @@ def play(changes: list[Change], table: Table, batch: TableChanges | None = None)
 
 
 def apply_net(batch: TableChanges, table: Table) -> None:
-    for keys in batch.deletes().values():
+    net = batch.net()
+    for keys in net.deletes.values():
         for gone in keys:
             table.pop(int(gone), None)
-    for there, row in batch.upserts("insert", "update", "delete").items():
+    for there, row in (net.updates | net.inserts).items():
         table[int(there)] = row
 
 
@@ -67,14 +68,14 @@ def test_net_changes_give_the_same_table_as_single_ones_also_when_applied_twice(
 def test_changed_key_is_a_delete_and_an_insert():
     batch = TableChanges(CopyFormat.TEXT)
     batch.update(b"1", b"2", image(b"2\tx\n"))
-    assert batch.deletes() == {"update": [b"1"]}
-    assert batch.upserts("insert") == {b"2": b"2\tx\n"}
-    assert batch.upserts("update", "delete") == {}
+    assert batch.net().deletes == {"update": [b"1"]}
+    assert batch.net().inserts == {b"2": b"2\tx\n"}
+    assert batch.net().updates == {}
 
 
 def test_key_moved_away_and_back_stays():
     batch = TableChanges(CopyFormat.TEXT)
     batch.update(b"1", b"2", image(b"2\n"))
     batch.update(b"2", b"1", image(b"1\n"))
-    assert batch.deletes() == {"insert": [b"2"]}
-    assert batch.upserts("update", "delete") == {b"1": b"1\n"}
+    assert batch.net().deletes == {"insert": [b"2"]}
+    assert batch.net().updates == {b"1": b"1\n"}

@@ -5,6 +5,7 @@ line ``{"reload": [{"SchemaName": ..., "TableName": ...}]}`` asks to load tables
 ``{"stop": true}`` asks to stop, and so does the end of the input: the parent is gone.
 """
 
+import gc
 import json
 import logging
 import signal
@@ -26,6 +27,8 @@ from dms_pipeline.local_dms.engine.reporter import Reporter
 
 logger = logging.getLogger(__name__)
 
+_OBJECTS_BETWEEN_COLLECTIONS = 100_000
+
 
 def main() -> int:
     logging.basicConfig(
@@ -33,6 +36,10 @@ def main() -> int:
         level=logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    # Rows come and go by the hundred thousand, none of them in a cycle: to look for cycles as often
+    # as Python does by itself takes as long as all the rest.
+    gc.freeze()
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
     # Ctrl-C in a terminal reaches every process of it; the parent decides and closes our input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reporter = Reporter(sys.stdout)

@@ -46,29 +46,16 @@ class TableChanges:
 
     def net(self) -> "NetChanges":
         """The rows become what they are in a COPY stream."""
-        return NetChanges(
-            self.format,
-            self.deletes(),
-            self.upserts("update", "delete"),
-            self.upserts("insert"),
-        )
-
-    def upserts(self, *first: RowKind) -> dict[Key, CopyRow]:
-        """The rows that are there in the end, of keys that were first changed in these ways."""
-        kinds = self.first_changes
-        return {
-            key: row[0](row[1], row[2])
-            for key, row in self.rows.items()
-            if row is not None and kinds[key] in first
-        }
-
-    def deletes(self) -> dict[RowKind, list[Key]]:
-        """The keys that are gone in the end, by how they were first changed."""
-        found: dict[RowKind, list[Key]] = {}
+        net = NetChanges(self.format)
         for key, row in self.rows.items():
+            first = self.first_changes[key]
             if row is None:
-                found.setdefault(self.first_changes[key], []).append(key)
-        return found
+                net.deletes.setdefault(first, []).append(key)
+            else:
+                make, data, offset = row
+                rows = net.inserts if first == "insert" else net.updates
+                rows[key] = make(data, offset)
+        return net
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,9 +70,9 @@ class NetChanges:
     """
 
     format: CopyFormat
-    deletes: dict[RowKind, list[Key]]
-    updates: dict[Key, CopyRow]
-    inserts: dict[Key, CopyRow]
+    deletes: dict[RowKind, list[Key]] = field(default_factory=dict)
+    updates: dict[Key, CopyRow] = field(default_factory=dict)
+    inserts: dict[Key, CopyRow] = field(default_factory=dict)
 
 
 @dataclass(slots=True)

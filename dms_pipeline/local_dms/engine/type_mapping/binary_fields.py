@@ -90,36 +90,31 @@ def decimal_field(precision: int, scale: int) -> FieldOf:
     """
     whole = precision - scale
     bits = 8 * decimal_size(precision, scale)
-    sign, ones = 1 << (bits - 1), (1 << bits) - 1
-    # From the highest group on: how far it lies above the lowest bit, its mask, and its unit.
-    groups: list[tuple[int, int, int]] = []
-    shift = bits
+    before, behind = -(-whole // 4), -(-scale // 4)
+    numeric = struct.Struct(f">ihhHh{before + behind}h")
+    # The number is put together of MySQL's groups, so large that PostgreSQL's last group is full,
+    # and taken apart again, all in expressions without a loop.
+    terms, shift, digits = [], bits, whole + 4 * behind
     for width in (whole % 9, *[9] * (whole // 9), *[9] * (scale // 9), scale % 9):
         shift -= 8 * DECIMAL_BYTES[width]
+        digits -= width
         if width:
-            groups.append((shift, (1 << 8 * DECIMAL_BYTES[width]) - 1, 10**width))
-    before, behind = -(-whole // 4), -(-scale // 4)
-    filled = 10 ** (4 * behind - scale)
-    units = [10_000**place for place in reversed(range(before + behind))]
-    numeric = struct.Struct(f">ihhHh{len(units)}h")
-    head = numeric.size - _LENGTH.size, len(units), before - 1
-
-    def of(raw: bytes) -> bytes:
-        packed = int.from_bytes(raw, "big") ^ sign
-        negative = packed & sign
-        if negative:
-            packed ^= ones
-        number = 0
-        for at, mask, unit in groups:
-            number = number * unit + (packed >> at & mask)
-        number *= filled
-        return numeric.pack(
-            *head,
-            _NEGATIVE_NUMERIC if negative else 0,
-            scale,
-            *[number // unit % 10_000 for unit in units],
-        )
-
+            mask = (1 << 8 * DECIMAL_BYTES[width]) - 1
+            terms.append(f"(packed >> {shift} & {mask}) * {10**digits}")
+    groups = [f"number // {10_000**place} % 10_000" for place in reversed(range(before + behind))]
+    source = f"""
+def of(raw):
+    packed, sign = int.from_bytes(raw, 'big') ^ {1 << (bits - 1)}, 0
+    if packed & {1 << (bits - 1)}:
+        packed, sign = packed ^ {(1 << bits) - 1}, {_NEGATIVE_NUMERIC}
+    number = {" + ".join(terms)}
+    return pack({numeric.size - _LENGTH.size}, {len(groups)}, {before - 1}, sign, {scale},
+                {", ".join(groups)})
+"""
+    names = {"pack": numeric.pack}
+    # Nothing of it comes from outside but numbers.
+    exec(source, names)
+    of: FieldOf = names["of"]
     return of
 
 
