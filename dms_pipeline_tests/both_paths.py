@@ -13,14 +13,16 @@ from psycopg import sql
 from dms_pipeline.binlog.connection import ConnectionSettings
 from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
+from dms_pipeline.binlog.rows import RowImages
 from dms_pipeline.binlog.snapshot import current_position
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.copy_format import copy_line
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_line
 from dms_pipeline.local_dms.engine.full_load import load_table
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import target_settings
+from dms_pipeline.local_dms.engine.row_tuples import RowTuples
 from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
 from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
@@ -109,13 +111,15 @@ class BothPaths:
         mapping = MappingRules.from_message({"rules": list(rules) or [include(self.schema)]})
         plans = [
             plan_table(source, mapping, f"{self.schema}_{way}", lobs or LobSettings())
-            for way in ("loaded", "captured")
+            for way in ("loaded", "captured", "captured_as_tuples")
         ]
         with connect_target(self._target_settings) as target:
             paths = Paths(plans[0], [], [])
             self._load(target, plans[0], paths)
-            self._capture(target, plans[1], start, end, paths)
-            paths.loaded, paths.captured = (_rows(target, plan) for plan in plans)
+            as_tuples = self._capture(target, plans[1], plans[2], start, end, paths)
+            paths.loaded, paths.captured = (_rows(target, plan) for plan in plans[:2])
+            if as_tuples:
+                assert _rows(target, plans[2]) == paths.captured
         return paths
 
     def _load(self, target: TargetConnection, plan: TablePlan, paths: Paths) -> None:
@@ -135,23 +139,29 @@ class BothPaths:
         self,
         target: TargetConnection,
         plan: TablePlan,
+        tuples_plan: TablePlan,
         start: BinlogPosition,
         end: BinlogPosition,
         paths: Paths,
-    ) -> None:
-        drop_table(target, plan)
-        create_table(target, plan)
-        lines = []
+    ) -> bool:
+        """Decoded rows as text, and their images as tuples where the table allows it: if it did."""
+        lines, tuples = [], []
+        maker: RowTuples | None = None
         for event in self._events(plan.table_id, start, end):
             plan.check_columns(event.column_types)
-            for row in event.rows:
+            assert isinstance(event.rows, RowImages)
+            maker = RowTuples.of(tuples_plan, event.rows.table_map.columns)
+            for row, (image, _) in zip(event.rows, event.rows.spans(), strict=True):
                 try:
                     if plan.takes(row):
                         lines.append(copy_line(plan.encode_binlog(row)))
+                        if maker is not None:
+                            tuples.append(maker.copy_tuple(event.rows.data, image))
                 except ValueDoesNotFitError as error:
                     paths.unfit_captured.append(error)
-        with target.cursor() as cursor, cursor.copy(_copy_statement(plan)) as copy:
-            copy.write(b"".join(lines))
+        _write(target, plan, CopyFormat.TEXT, lines)
+        _write(target, tuples_plan, CopyFormat.BINARY, tuples)
+        return maker is not None
 
     def _events(
         self, table: TableId, start: BinlogPosition, end: BinlogPosition
@@ -167,8 +177,17 @@ class BothPaths:
                     yield event
 
 
-def _copy_statement(plan: TablePlan) -> Any:
-    return sql.SQL("COPY {} ({}) FROM STDIN").format(qualified(plan), names(plan.columns))
+def _write(
+    target: TargetConnection, plan: TablePlan, copy_format: CopyFormat, rows: list[CopyRow]
+) -> None:
+    drop_table(target, plan)
+    create_table(target, plan)
+    option = sql.SQL(copy_format.value)
+    statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(
+        qualified(plan), names(plan.columns), option
+    )
+    with target.cursor() as cursor, cursor.copy(statement) as copy:
+        copy.write(copy_format.stream(rows))
 
 
 def _rows(target: TargetConnection, plan: TablePlan) -> list[TextRow]:

@@ -1,4 +1,4 @@
-"""MySQL packets straight from the socket of a connection that is streaming its binary log.
+"""MySQL packets straight from a connection that is streaming its binary log, or rows.
 
 The driver's own reader blocks until a packet is complete. A replication reader must notice
 a stop time on an idle source, so packets are framed here and waiting has a limit.
@@ -11,37 +11,27 @@ from dms_pipeline.errors import SourceUnavailableError
 
 _RECEIVE_BYTES = 256 * 1024
 _CONTINUED = 0xFFFFFF
-# Three bytes for the length and one for a number that counts packets; behind them the status.
+# Three bytes for the length and one for a number that counts packets.
 _PREFIX = struct.Struct("<I")
-_OK = b"\0"
+_OK = 0
 
 
-class PacketReader:
-    """Cuts the byte stream of a socket into events, joining those split at 16 MB.
+class PacketCutter:
+    """Cuts what comes, in whatever pieces, into whole packets; joins those split at 16 MB."""
 
-    Attributes:
-        refusal: the packet by which the server ended the stream, from its status on.
-    """
-
-    def __init__(self, connected: socket.socket) -> None:
-        self._socket = connected
+    def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
         self._wanted = _PREFIX.size
         self._parts: list[bytes] = []
-        self.refusal: bytes | None = None
 
-    def take(self, timeout_s: float) -> list[bytes]:
-        """The events that have come, of one at least if it comes in time and none refuses it."""
-        while not (events := self._whole_events()) and self.refusal is None:
-            if not self._receive(timeout_s):
-                break
-        return events
-
-    def _whole_events(self) -> list[bytes]:
-        events: list[bytes] = []
+    def cut(self, data: bytes) -> list[bytes]:
+        """The contents of the packets that are complete with this."""
+        self._pieces.append(data)
+        self._size += len(data)
+        packets: list[bytes] = []
         if self._size < self._wanted:
-            return events
+            return packets
         buffer = b"".join(self._pieces)
         offset, size = 0, self._size
         while (end := offset + _PREFIX.size) <= size:
@@ -49,32 +39,54 @@ class PacketReader:
             end += length
             if end > size:
                 break
+            packet = buffer[start:end]
             if self._parts or length == _CONTINUED:
-                self._continue(buffer[start:end], events)
-            elif buffer[start : start + 1] == _OK:
-                events.append(buffer[start + 1 : end])
+                self._parts.append(packet)
+                if length < _CONTINUED:
+                    packets.append(b"".join(self._parts))
+                    self._parts.clear()
             else:
-                self.refusal = buffer[start:end]
+                packets.append(packet)
             offset = end
         self._pieces = [buffer[offset:]]
         self._size = size - offset
         self._wanted = end - offset
+        return packets
+
+
+class EventReader:
+    """The events that a server sends down a socket.
+
+    Attributes:
+        refusal: the packet by which the server ended the stream, from its status on.
+    """
+
+    def __init__(self, connected: socket.socket) -> None:
+        self._socket = connected
+        self._cutter = PacketCutter()
+        self.refusal: bytes | None = None
+
+    def take(self, timeout_s: float) -> list[bytes]:
+        """The events that have come, of one at least if it comes in time and none refuses it."""
+        events: list[bytes] = []
+        while not events and self.refusal is None:
+            data = self._receive(timeout_s)
+            if data is None:
+                break
+            for packet in self._cutter.cut(data):
+                if packet[0] == _OK:
+                    events.append(packet[1:])
+                else:
+                    self.refusal = packet
         return events
 
-    def _continue(self, part: bytes, events: list[bytes]) -> None:
-        """A part of an event; one that is not full is the last."""
-        self._parts.append(part)
-        if len(part) < _CONTINUED:
-            events.append(b"".join(self._parts)[1:])
-            self._parts.clear()
-
-    def _receive(self, timeout_s: float) -> bool:
+    def _receive(self, timeout_s: float) -> bytes | None:
         # A timeout of zero would mean a non-blocking socket, which TLS reports in another way.
         self._socket.settimeout(max(timeout_s, 0.001))
         try:
             data = self._socket.recv(_RECEIVE_BYTES)
         except TimeoutError:
-            return False
+            return None
         except OSError as error:
             raise SourceUnavailableError(
                 f"the connection that reads the binary log broke: {error}"
@@ -83,6 +95,4 @@ class PacketReader:
             raise SourceUnavailableError(
                 "the source closed the connection that reads the binary log"
             )
-        self._pieces.append(data)
-        self._size += len(data)
-        return True
+        return data

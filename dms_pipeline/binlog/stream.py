@@ -18,7 +18,7 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.connection import SERVER_GOES_AWAY, ConnectionSettings, source_error
 from dms_pipeline.binlog.events import BinlogEvent
 from dms_pipeline.binlog.framing import EventFramer, TableFilter
-from dms_pipeline.binlog.packets import PacketReader
+from dms_pipeline.binlog.packets import EventReader
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.errors import BinlogError, SourceError, SourceUnavailableError
 
@@ -58,7 +58,7 @@ class BinlogStream:
         self._clock = clock
         self._framer = EventFramer(start, include)
         self._connection: Connection[Any] | None = None
-        self._packets: PacketReader | None = None
+        self._packets: EventReader | None = None
         self._events: Iterator[BinlogEvent] = iter(())
         self._last_heard = 0.0
 
@@ -200,6 +200,6 @@ class BinlogStream:
         connection._execute_command(  # type: ignore[attr-defined]  # noqa: SLF001
             _COM_BINLOG_DUMP, request
         )
-        self._packets = PacketReader(connection._sock)  # type: ignore[attr-defined]  # noqa: SLF001
+        self._packets = EventReader(connection._sock)  # type: ignore[attr-defined]  # noqa: SLF001
         self._last_heard = self._clock()
         logger.info("reading the binary log from %s as replica %d", self._start, self._server_id)

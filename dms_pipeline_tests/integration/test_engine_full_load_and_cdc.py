@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import psycopg
 import pytest
 
 from dms_pipeline_tests.e2e.case_runs import source_end, wait_until_applied
@@ -195,6 +196,25 @@ def test_changes_are_counted_netted_and_checkpointed(mysql, postgres, source):
     assert [counters["Applied" + n] for n in ("Inserts", "Updates", "Deletes")] == [2, 2, 2]
     again = catch_up(mysql, postgres, source, run.checkpoint)
     assert again.counters("t")["Inserts"] == 0
+
+
+def test_target_of_other_types_gets_the_values(mysql, postgres, source):
+    """A real has as many bytes as an integer: what is made for the one must not reach the other."""
+    table = f"{source.schema}.t"
+    source.run(f"CREATE TABLE {table} (id int PRIMARY KEY, i int, b bigint, s varchar(9), d date)")
+    first = load(mysql, postgres, source)
+    with psycopg.connect(postgres.dsn, autocommit=True) as target:
+        target.execute(
+            f"ALTER TABLE {table} ALTER i TYPE real, ALTER b TYPE double precision,"
+            " ALTER s TYPE text, ALTER d TYPE timestamp"
+        )
+    source.run(f"INSERT INTO {table} VALUES (1, 5, 7, 'one', '2026-01-02'), (2, -1, 2, 'x', NULL)")
+    run = catch_up(mysql, postgres, source, first.checkpoint)
+    source.run(f"UPDATE {table} SET i = 6, s = 'six' WHERE id = 1")
+    source.run(f"DELETE FROM {table} WHERE id = 2")
+    catch_up(mysql, postgres, source, run.checkpoint)
+    rows = target_rows(postgres.dsn, f"SELECT id, i, b, s, d::text FROM {table}")
+    assert rows == [(1, 6.0, 7.0, "six", "2026-01-02 00:00:00")]
 
 
 def test_replay_from_an_old_checkpoint_gives_the_same_content(mysql, postgres, source):

@@ -68,18 +68,11 @@ class BatchApplier:
                 self._apply_binary(plan, net)
 
     def _apply_binary(self, plan: TablePlan, net: NetChanges) -> None:
-        """Only columns of the types that were planned understand what was made for those.
-
-        Looked at last, when the table is locked and can no longer be altered.
-        """
-        try:
-            self._apply_keyed(plan, net)
-        except psycopg.errors.InvalidBinaryRepresentation:
-            self._needing_text.add(plan.table_id)
-            raise
+        """Columns of other types would take the bytes for another value, or for none."""
         if not has_planned_types(self._target, plan):
             self._needing_text.add(plan.table_id)
-            raise ConflictError
+            raise ConflictError(f"columns of {plan.table_id} have other types on the target")
+        self._apply_keyed(plan, net)
 
     def _apply_keyed(self, plan: TablePlan, net: NetChanges) -> None:
         """What leaves goes first, so that values of unique keys are free for what comes."""

@@ -12,6 +12,9 @@ CopyRow = bytes
 Key = bytes
 """The fields of a key as they stand in such a row."""
 
+NULL_FIELD = b"\\N"
+"""NULL in COPY text."""
+
 _BINARY_HEADER = b"PGCOPY\n\xff\r\n\0" + bytes(8)
 _BINARY_TRAILER = b"\xff\xff"
 
@@ -35,5 +38,5 @@ class CopyFormat(Enum):
 
 
 def copy_line(row: EncodedRow) -> bytes:
-    r"""One line of COPY text; NULL is ``\N``."""
-    return b"\t".join([b"\\N" if field is None else field for field in row]) + b"\n"
+    """One line of COPY text."""
+    return b"\t".join([NULL_FIELD if field is None else field for field in row]) + b"\n"

@@ -4,21 +4,20 @@ Each table is one transaction on the target: a table is there completely or as i
 """
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain
 from typing import Any
 
 import psycopg
 import pymysql
 from psycopg import sql
 from pymysql.connections import Connection
-from pymysql.cursors import SSCursor
 
 from dms_pipeline.binlog.connection import describe_error, is_about_statement, source_error
 from dms_pipeline.binlog.table_id import quoted, quoted_table
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.copy_format import copy_line
-from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
+from dms_pipeline.local_dms.engine.copy_format import CopyRow, copy_line
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import (
@@ -32,8 +31,9 @@ from dms_pipeline.local_dms.engine.target_tables import (
     truncate_table,
 )
 from dms_pipeline.local_dms.engine.task_settings import PrepMode
-
-__all__ = ["LoadInterruptedError", "load_table", "open_unload_connection"]
+from dms_pipeline.local_dms.engine.text_lines import compile_line, read_row
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
+from dms_pipeline.local_dms.engine.unload import LoadInterruptedError, unloading
 
 logger = logging.getLogger(__name__)
 
@@ -41,10 +41,8 @@ _CHUNK_BYTES = 256 * 1024
 _CHUNK_ROWS = 1000
 
 OnUnfit = Callable[[ValueDoesNotFitError], None]
-
-
-class LoadInterruptedError(Exception):
-    """A stop was asked for in the middle of a table; nothing of that table was kept."""
+Lines = Callable[[list[bytes]], Iterable[CopyRow]]
+"""From the rows that the server sent to lines of COPY text."""
 
 
 def refuse(error: ValueDoesNotFitError) -> None:
@@ -74,14 +72,22 @@ def load_table(
         SourceError: the source is away, or refused.
     """
     what = f"full load of table {plan.table_id}"
-    try:
+
+    def load(lines: Lines) -> int:
         with target.transaction():
             created = _prepare(target, plan, prep_mode)
-            rows = _copy(
-                source, target, plan, on_rows=on_rows, should_stop=should_stop, on_unfit=on_unfit
-            )
+            rows = _copy(source, target, plan, lines, on_rows=on_rows, should_stop=should_stop)
             if created:
                 add_primary_key(target, plan)
+        return rows
+
+    try:
+        try:
+            rows = load(_trusting(plan) or _checking(plan, on_unfit))
+        except (UnfitValueError, psycopg.DataError) as error:
+            # Which value of which row it is, and what is to become of it, shows row by row.
+            logger.info("%s: every value is looked at, as one does not fit: %s", what, error)
+            rows = load(_checking(plan, on_unfit))
     except psycopg.OperationalError as error:
         raise target_error(what, error, target) from error
     except psycopg.Error as error:
@@ -95,6 +101,27 @@ def load_table(
         raise source_error(what, error) from error
     logger.info("loaded table %s: %d rows", plan.table_id, rows)
     return rows
+
+
+def _trusting(plan: TablePlan) -> Lines | None:
+    """Leaves to PostgreSQL what PostgreSQL checks; None where rows need more than their values."""
+    if plan.added:
+        return None
+    line = compile_line(plan)
+    return lambda rows: map(line, rows)
+
+
+def _checking(plan: TablePlan, on_unfit: OnUnfit) -> Lines:
+    """Looks at every value itself, so that it can leave out a row."""
+
+    def lines(rows: list[bytes]) -> Iterator[CopyRow]:
+        for row in rows:
+            try:
+                yield copy_line(plan.encode_text(read_row(row)))
+            except ValueDoesNotFitError as error:
+                on_unfit(error)
+
+    return lines
 
 
 def _prepare(target: TargetConnection, plan: TablePlan, prep_mode: PrepMode) -> bool:
@@ -113,61 +140,45 @@ def _copy(
     source: "Connection[Any]",
     target: TargetConnection,
     plan: TablePlan,
+    lines: Lines,
     *,
     on_rows: Callable[[int], None],
     should_stop: Callable[[], bool],
-    on_unfit: OnUnfit,
 ) -> int:
+    """While the target takes some rows, the next ones are read."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN").format(qualified(plan), names(plan.columns))
     count = 0
     with (
-        _unload(source, select_statement(plan)) as rows,
+        unloading(source, select_statement(plan)) as rows,
         target.cursor() as cursor,
         cursor.copy(statement) as copy,
+        ThreadPoolExecutor(1, "copy") as writer,
     ):
-        for chunk, chunk_rows in _chunks(rows, plan, on_unfit):
+        written: Future[None] | None = None
+        for chunk, chunk_rows in _chunks(map(lines, rows)):
+            if written is not None:
+                written.result()
             if should_stop():
                 raise LoadInterruptedError
-            copy.write(chunk)
+            written = writer.submit(copy.write, chunk)
             count += chunk_rows
             on_rows(count)
+        if written is not None:
+            written.result()
     return count
 
 
-def _chunks(rows: SSCursor, plan: TablePlan, on_unfit: OnUnfit) -> Iterator[tuple[bytes, int]]:
-    """Lines of COPY text and how many, in pieces small enough whatever the size of a row."""
-    lines: list[bytes] = []
+def _chunks(arrived: Iterable[Iterable[CopyRow]]) -> Iterator[tuple[bytes, int]]:
+    """Lines and how many, in pieces small enough whatever the size of a row."""
+    lines: list[CopyRow] = []
     size = 0
-    while (row := rows.fetchone()) is not None:
-        try:
-            lines.append(copy_line(plan.encode_text(row)))
-        except ValueDoesNotFitError as error:
-            on_unfit(error)
-            continue
-        size += len(lines[-1])
+    for line in chain.from_iterable(arrived):
+        lines.append(line)
+        size += len(line)
         if size >= _CHUNK_BYTES or len(lines) >= _CHUNK_ROWS:
             yield b"".join(lines), len(lines)
             lines, size = [], 0
     yield b"".join(lines), len(lines)
-
-
-@contextmanager
-def _unload(source: "Connection[Any]", statement: str) -> Iterator[SSCursor]:
-    """Rows as they arrive. After an interruption the connection is good for nothing but closing."""
-    rows = source.cursor(SSCursor)
-    try:
-        rows.execute(statement)
-        yield rows
-    except (pymysql.MySQLError, LoadInterruptedError, GeneratorExit):
-        # Closing the cursor, or dropping its result, would first read the rest of the table. A
-        # statement that was refused has no result.
-        if (result := rows._result) is not None:  # type: ignore[attr-defined]  # noqa: SLF001
-            result.unbuffered_active = False
-        rows.connection = None  # type: ignore[assignment]
-        raise
-    finally:
-        if rows.connection is not None:
-            rows.close()
 
 
 def select_statement(plan: TablePlan) -> str:

@@ -14,12 +14,13 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.connection import ConnectionSettings
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.errors import DmsPipelineError, SourceError
-from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError, load_table
+from dms_pipeline.local_dms.engine.full_load import load_table
 from dms_pipeline.local_dms.engine.snapshots import Snapshot, open_snapshot
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_schema
 from dms_pipeline.local_dms.engine.task_settings import PrepMode
+from dms_pipeline.local_dms.engine.unload import LoadInterruptedError
 
 Replan = Callable[[BinlogPosition | None], Sequence[TablePlan]]
 """Given where the snapshot lies in the log, the tables to load from it."""

@@ -36,7 +36,6 @@ from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.error_policies import RecoveryAttempts
-from dms_pipeline.local_dms.engine.full_load import LoadInterruptedError
 from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import StopReason, TaskSpec
@@ -54,6 +53,7 @@ from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, connect_target
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState
+from dms_pipeline.local_dms.engine.unload import LoadInterruptedError
 
 logger = logging.getLogger(__name__)
 

@@ -217,6 +217,7 @@ def _noting_null(conversion: Conversion, note: Callable[[], None]) -> Conversion
         conversion,
         from_text=noting(conversion.from_text),
         from_binlog=noting(conversion.from_binlog),
+        printed=conversion.printed and noting(conversion.printed),
         binary=binary,
     )
 

@@ -47,7 +47,11 @@ def table_exists(connection: TargetConnection, plan: TablePlan) -> bool:
 
 
 def has_planned_types(connection: TargetConnection, plan: TablePlan) -> bool:
-    """Whether the table's columns hold values in the same form as columns of the planned types."""
+    """Whether the table's columns hold values in the same form as columns of the planned types.
+
+    Nobody can alter the table any more within the caller's transaction.
+    """
+    connection.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(qualified(plan)))
     known: dict[str, str] = dict(
         connection.execute(
             "SELECT a.attname, format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a"

@@ -119,6 +119,7 @@ def changed(conversion: Conversion, data_type: DataType) -> Conversion:
         from_text=after(conversion.from_text),
         from_binlog=after(conversion.from_binlog),
         check=None,
+        printed=None,
         binary=lambda stored: None,
     )
 

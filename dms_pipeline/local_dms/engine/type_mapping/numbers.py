@@ -37,7 +37,7 @@ def map_integer(column: Column) -> Conversion:
         return Packed(code.upper() if column.is_unsigned else code, _TARGET_CODES[target_type])
 
     if not column.is_unsigned:
-        return Conversion("integer", target_type, bytes, _integer, binary=binary)
+        return Conversion("integer", target_type, bytes, _integer, printed=bytes, binary=binary)
     mask = (1 << bits) - 1
 
     def unsigned_from_binlog(value: int) -> bytes:
@@ -50,6 +50,7 @@ def map_integer(column: Column) -> Conversion:
         lambda value: b"%d" % int(value),
         unsigned_from_binlog,
         check=_fitting_bigint if bits == 64 else None,
+        printed=bytes,
         binary=binary,
     )
 
@@ -99,6 +100,7 @@ def map_decimal(column: Column) -> Conversion:
         target_type,
         from_text,
         _decimal,
+        printed=bytes,
         binary=lambda stored: of if stored == layout else None,
     )
 
@@ -116,6 +118,7 @@ def map_double(column: Column) -> Conversion:
         lambda value: _double(float(value)),
         _double,
         select,
+        printed=bytes,
         binary=lambda stored: Packed("d", "d") if stored.type_code == _DOUBLE else None,
     )
 

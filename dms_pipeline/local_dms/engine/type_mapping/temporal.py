@@ -6,6 +6,7 @@ it stays text.
 """
 
 from datetime import date
+from functools import lru_cache
 
 from dms_pipeline.binlog.column_sizes import DATE, DATETIME, TIMESTAMP, ColumnFormat
 from dms_pipeline.local_dms.engine.model import Column
@@ -17,6 +18,8 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion
 
 _DAYS_OF_EVERY_MONTH = 28
+# Looking one up is quicker than looking at it.
+_REMEMBERED_DAYS = 100_000
 
 
 def map_date(column: Column) -> Conversion:
@@ -25,6 +28,7 @@ def map_date(column: Column) -> Conversion:
         "date",
         _date_from_text,
         _date,
+        printed=_printed,
         binary=lambda stored: date_field if stored.type_code == DATE else None,
     )
 
@@ -40,6 +44,7 @@ def map_datetime(column: Column) -> Conversion:
         f"timestamp({digits})",
         _date_from_text,
         _date,
+        printed=_printed,
         binary=lambda stored: of if stored == layout else None,
     )
 
@@ -50,6 +55,15 @@ def map_time(column: Column) -> Conversion:
 
 def _date_from_text(value: bytes) -> bytes | None:
     return _date(value.decode())
+
+
+def _printed(value: bytes) -> bytes | None:
+    return value if _is_day(value[:10]) else None
+
+
+@lru_cache(_REMEMBERED_DAYS)
+def _is_day(printed: bytes) -> bool:
+    return is_calendar_date(printed.decode())
 
 
 def _date(value: str) -> bytes | None:

@@ -28,6 +28,7 @@ def map_text(column: Column) -> Conversion:
         convert,
         convert,
         is_lob=column.data_type in _LOBS,
+        printed=bytes if convert is _checked_utf8 else None,
         binary=lambda stored: _verbatim(stored) if convert is _checked_utf8 else None,
     )
 
