@@ -119,6 +119,11 @@ class EventFramer:
         if code in codes.HEARTBEATS:
             return ()
         self._end_offset = end if end >= start else self._offset_behind(end)
+        if code in codes.OF_ROWS and self._group_start is not None:
+            # By far the most events; nothing below is about them.
+            self._offset = self._end_offset
+            rows = self._of_rows(code, body)
+            return () if rows is None else (rows,)
         if code == codes.TRANSACTION_PAYLOAD:
             return self._unpack(_Event(code, flags, body, timestamp, start))
         return self._advance(_Event(code, flags, body, timestamp, start))
@@ -159,10 +164,8 @@ class EventFramer:
         """The commonest events first."""
         code, body = event.code, event.body
         result: BinlogEvent | None = None
-        if code == codes.TABLE_MAP:
-            self._table_map(body)
-        elif code in codes.ROW_KINDS:
-            result = self._rows(code, body)
+        if code in codes.OF_ROWS:
+            result = self._of_rows(code, body)
         elif code == codes.XID:
             result = self._end_transaction(event, "commit")
         elif code == codes.MARIADB_GTID:
@@ -178,19 +181,20 @@ class EventFramer:
             self._maps_by_id.clear()
             result = FormatEvent(self._end, event.timestamp)
         elif code not in codes.PASSED_OVER and not event.flags & codes.IGNORABLE_FLAG:
-            self._refuse(code, body)
+            self._refuse(code)
         return result
 
-    def _refuse(self, code: int, body: bytes) -> None:
-        if code == codes.PARTIAL_UPDATE:
-            table_map = self._maps_by_id.get(body[:6])
-            if table_map is not None and not table_map.wanted:
-                return
-            table = "an unknown table" if table_map is None else f"table {table_map.table}"
-            raise BinlogError(
-                f"partial JSON update of {table} before {self._end}: it cannot be read;"
-                " set binlog_row_value_options='' on the source and run a full load"
-            )
+    def _refuse_partial_update(self, body: bytes) -> None:
+        table_map = self._maps_by_id.get(body[:6])
+        if table_map is not None and not table_map.wanted:
+            return
+        table = "an unknown table" if table_map is None else f"table {table_map.table}"
+        raise BinlogError(
+            f"partial JSON update of {table} before {self._end}: it cannot be read;"
+            " set binlog_row_value_options='' on the source and run a full load"
+        )
+
+    def _refuse(self, code: int) -> None:
         if code == codes.INCIDENT:
             raise BinlogError(
                 f"the source notes before {self._end} that changes are missing from its log:"
@@ -263,6 +267,15 @@ class EventFramer:
         self._in_transaction = False
         self._group_start = None
         return TransactionEnd(event.start, self._end, event.timestamp, outcome, xid)
+
+    def _of_rows(self, code: int, body: bytes) -> RowsEvent | None:
+        if code == codes.TABLE_MAP:
+            self._table_map(body)
+            return None
+        if code == codes.PARTIAL_UPDATE:
+            self._refuse_partial_update(body)
+            return None
+        return self._rows(code, body)
 
     def _table_map(self, body: bytes) -> None:
         table_map = self._maps_by_body.get(body[6:])
