@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pymysql
@@ -89,9 +89,9 @@ def consistent_snapshot(connection: "Connection[Any]") -> BinlogPosition:
     _rows(connection, _ISOLATION)
     if is_mariadb(connection) and (position := _mariadb_snapshot(connection)) is not None:
         return position
-    position = _bracketed_snapshot(connection) or _locked_snapshot(connection)
+    position = _bracketed_snapshot([connection]) or _locked_snapshot(connection)
     if position is None and not _has_gtids(connection):
-        position = _bracketed_snapshot(connection, quiet_s=_QUIET_S)
+        position = _bracketed_snapshot([connection], quiet_s=_QUIET_S)
     if position is None:
         raise NeverQuietError(
             f"no quiet moment for a snapshot in {_ATTEMPTS} attempts, and a read lock was refused."
@@ -114,7 +114,7 @@ def unlocked_snapshot(connection: "Connection[Any]") -> Bracket | None:
     """Like `bracketed_snapshot`, but None where only a lock or waiting would tell its place."""
     _rows(connection, _ISOLATION)
     position = _mariadb_snapshot(connection) if is_mariadb(connection) else None
-    position = position or _bracketed_snapshot(connection)
+    position = position or _bracketed_snapshot([connection])
     return None if position is None else (position, position)
 
 
@@ -128,7 +128,7 @@ def covering_snapshot(connection: "Connection[Any]") -> BinlogPosition:
     _rows(connection, _ISOLATION)
     if is_mariadb(connection) and (position := _mariadb_snapshot(connection)) is not None:
         return position
-    if (position := _bracketed_snapshot(connection)) is not None:
+    if (position := _bracketed_snapshot([connection])) is not None:
         return position
     if (position := _locked_snapshot(connection)) is not None:
         return position
@@ -140,6 +140,25 @@ def covering_snapshot(connection: "Connection[Any]") -> BinlogPosition:
     _rows(connection, _SNAPSHOT)
     logger.info("the source commits all the time: the snapshot is younger than %s", position)
     return position
+
+
+def shared_snapshot(connections: "Sequence[Connection[Any]]") -> BinlogPosition | None:
+    """Open the same snapshot on every connection, and tell where it lies in the log.
+
+    Without a lock: on a server that tells where each snapshot lies, or that with ``gtid_mode=ON``
+    tells that nothing is on its way into the tables, it is tried until no transaction comes in
+    between. None if there was no such moment, or the server tells neither.
+    """
+    first = connections[0]
+    for connection in connections:
+        _rows(connection, _ISOLATION)
+    if not is_mariadb(first):
+        return _bracketed_snapshot(connections)
+    for _ in range(_ATTEMPTS):
+        positions = {_mariadb_snapshot(connection) for connection in connections}
+        if len(positions) == 1:
+            return positions.pop()
+    return None
 
 
 def tables_without_snapshots(
@@ -166,7 +185,7 @@ def _mariadb_snapshot(connection: "Connection[Any]") -> BinlogPosition | None:
 
 
 def _bracketed_snapshot(
-    connection: "Connection[Any]", *, quiet_s: float | None = None
+    connections: "Sequence[Connection[Any]]", *, quiet_s: float | None = None
 ) -> BinlogPosition | None:
     """A snapshot with the log's end the same before and after it; None if there was no such moment.
 
@@ -174,6 +193,7 @@ def _bracketed_snapshot(
     grow does not yet mean that all of it can be seen. With GTIDs the server tells which
     transactions are between the two; without, only ``quiet_s`` without growth can be asked for.
     """
+    connection = connections[0]
     if quiet_s is None and not _has_gtids(connection):
         return None
     for _ in range(_ATTEMPTS):
@@ -182,10 +202,12 @@ def _bracketed_snapshot(
             time.sleep(quiet_s)
         elif _owned_gtids(connection):
             continue
-        _rows(connection, _SNAPSHOT)
+        for each in connections:
+            _rows(each, _SNAPSHOT)
         if current_position(connection) == before:
             return before
-        _rows(connection, "ROLLBACK")
+        for each in connections:
+            _rows(each, "ROLLBACK")
     return None
 
 

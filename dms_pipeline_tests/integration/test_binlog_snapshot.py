@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from typing import Any
 
 import pymysql
 import pytest
@@ -15,6 +16,7 @@ from dms_pipeline.binlog.snapshot import (
     covering_snapshot,
     current_position,
     is_mariadb,
+    shared_snapshot,
 )
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.local_dms.servers import MySQLServer
@@ -32,23 +34,25 @@ def counter(source_server: MySQLServer) -> str:
 
 
 @contextmanager
-def commits_without_end(server: MySQLServer, table: str) -> Iterator[None]:
+def commits_without_end(
+    server: MySQLServer, table: str, *, writers: int = WRITERS, pause_s: float = 0.0
+) -> Iterator[None]:
     stop = threading.Event()
 
     def write() -> None:
         with admin(server) as connection, connection.cursor() as cursor:
-            while not stop.is_set():
+            while not stop.wait(pause_s):
                 cursor.execute(f"INSERT INTO {table} () VALUES ()")
 
-    writers = [threading.Thread(target=write) for _ in range(WRITERS)]
-    for writer in writers:
-        writer.start()
+    threads = [threading.Thread(target=write) for _ in range(writers)]
+    for thread in threads:
+        thread.start()
     try:
         yield
     finally:
         stop.set()
-        for writer in writers:
-            writer.join()
+        for thread in threads:
+            thread.join()
 
 
 def rows_seen(connection: "pymysql.Connection[pymysql.cursors.Cursor]", table: str) -> set[int]:
@@ -111,6 +115,38 @@ def test_quiet_source_needs_no_lock_for_an_exact_position(source_server, counter
         position = consistent_snapshot(connection)
         assert position == current_position(connection)
         assert rows_seen(connection, counter) == {1, 2}
+
+
+def test_snapshots_are_shared_without_a_lock_while_others_write(source_server, counter):
+    settings = as_dms_user(source_server)
+    with admin(source_server) as connection:
+        start = current_position(connection)
+    shared = 0
+    with commits_without_end(source_server, counter, writers=1, pause_s=0.02):
+        for _ in range(SNAPSHOTS):
+            with ExitStack() as opened:
+                connections = [opened.enter_context(settings.connect()) for _ in range(4)]
+                position = shared_snapshot(connections)
+                if position is None:
+                    continue
+                shared += 1
+                seen = [rows_seen(connection, counter) for connection in connections]
+            assert seen == [rows_logged(settings, start, position, counter)] * 4
+    assert shared > SNAPSHOTS / 2
+
+
+def test_snapshots_that_cannot_be_shared_are_not(source_server, counter):
+    """The log moves on between any two of them."""
+    settings = as_dms_user(source_server)
+
+    class Moving(list[Any]):
+        def __iter__(self) -> Iterator[Any]:
+            for connection in list.__iter__(self):
+                execute(source_server, f"INSERT INTO {counter} () VALUES ()")
+                yield connection
+
+    with settings.connect() as one, settings.connect() as other:
+        assert shared_snapshot(Moving([one, other])) is None
 
 
 def test_quiet_moment_decides_where_the_source_has_no_gtids(mysql_server, monkeypatch):

@@ -135,8 +135,11 @@ def test_all_tables_are_of_one_moment_however_many_connections(source_server, po
         thread.join()
 
 
-def test_without_a_read_lock_one_connection_loads_all(source_server, postgres, source, monkeypatch):
+def test_where_only_a_lock_would_do_and_is_refused_one_connection_loads_all(
+    source_server, postgres, source, monkeypatch
+):
     monkeypatch.setattr(snapshots, "_LOCK_WAIT_S", 1)
+    monkeypatch.setattr(snapshots, "shared_snapshot", lambda connections: None)
     blocker = connect_source(source_server.dsn)
     run(blocker, f"LOCK TABLES {SCHEMA}.t0 WRITE")
     try:

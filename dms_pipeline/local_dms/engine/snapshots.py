@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,11 @@ from pymysql.connections import Connection
 
 from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.binlog.snapshot import covering_snapshot, current_position
+from dms_pipeline.binlog.snapshot import (
+    covering_snapshot,
+    current_position,
+    shared_snapshot,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +57,10 @@ def open_unload_connection(settings: ConnectionSettings) -> "Connection[Any]":
 def open_snapshot(
     settings: ConnectionSettings, count: int, *, with_position: bool
 ) -> Iterator[Snapshot]:
-    """Up to ``count`` connections on one snapshot; fewer where the server does not allow a lock."""
-    snapshot = _locked(settings, count, with_position=with_position) if count > 1 else None
+    """``count`` connections on one snapshot; one where only a lock would do, and is not allowed."""
+    snapshot = None
+    if count > 1:
+        snapshot = _shared(settings, count) or _locked(settings, count, with_position=with_position)
     if snapshot is None:
         snapshot = _single(settings, with_position=with_position)
     try:
@@ -73,6 +79,20 @@ def _single(settings: ConnectionSettings, *, with_position: bool) -> Snapshot:
         connection.close()
         raise
     return Snapshot((connection,), None)
+
+
+def _shared(settings: ConnectionSettings, count: int) -> Snapshot | None:
+    """Snapshots that are found to be the same, while others write; None if they never were."""
+    with ExitStack() as opened:
+        connections = []
+        for _ in range(count):
+            connections.append(open_unload_connection(settings))
+            opened.callback(connections[-1].close)
+        position = shared_snapshot(connections)
+        if position is None:
+            return None
+        opened.pop_all()
+    return Snapshot(tuple(connections), position)
 
 
 def _locked(settings: ConnectionSettings, count: int, *, with_position: bool) -> Snapshot | None:
