@@ -7,8 +7,12 @@ DAGSTER_HOME              Dagster's own; default for the command line: dagster i
 DMS_CHECKPOINT_TABLE      DynamoDB table of the checkpoints; default: dms_load_checkpoints
 DMS_METRICS_TABLE         DynamoDB table of the metrics; default: dms_load_cdc_metrics
 DMS_NOTIFICATION_TOPIC    SNS topic, name or ARN; default: dms-pipeline
+DMS_SUBNET_GROUP          replication subnet group for instances; default: AWS's
+DMS_SECURITY_GROUPS       security group ids for instances, with commas between; default: AWS's
 DMS_PIPELINE_DAGSTER_URL  where Dagster's UI is (https://...), for links in mails; default: no links
 DMS_POLL_INTERVAL_S, DMS_DRAIN_WINDOW_S    how patiently a load waits; default: the deployment's
+
+On AWS, `dms-pipeline configure` writes those that a stack answers into a file.
 """
 
 import os
@@ -18,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from dms_pipeline.errors import ConfigError
-from dms_pipeline.pipeline_config import PipelineConfig
+from dms_pipeline.pipeline_config import Network, PipelineConfig
 from dms_pipeline.resources.aws_session import AwsSession, LocalAwsSession
 from dms_pipeline.resources.checkpoints import CheckpointsResource
 from dms_pipeline.resources.dms import DmsResource
@@ -41,6 +45,7 @@ class Deployment:
     checkpoint_table: str
     metrics_table: str
     topic: str
+    network: Network
     dagster_url: str
     poll_interval_s: float
     drain_window_s: int
@@ -75,7 +80,7 @@ class Deployment:
             "source": self.source(),
             "target": self.target(),
         }
-        by_name = {pipeline.name: pipeline for pipeline in pipelines}
+        by_name = {pipeline.name: pipeline.within(self.network) for pipeline in pipelines}
         return {**systems, "on": LoadResources(**systems), "pipelines": by_name}
 
 
@@ -100,9 +105,18 @@ def deployment(environment: Mapping[str, str] = os.environ) -> Deployment:
         checkpoint_table=environment.get("DMS_CHECKPOINT_TABLE", "dms_load_checkpoints"),
         metrics_table=environment.get("DMS_METRICS_TABLE", "dms_load_cdc_metrics"),
         topic=environment.get("DMS_NOTIFICATION_TOPIC", "dms-pipeline"),
+        network=_network(environment),
         dagster_url=environment.get("DMS_PIPELINE_DAGSTER_URL", ""),
         poll_interval_s=_number(environment, "DMS_POLL_INTERVAL_S", 0.1 if is_local else 15.0),
         drain_window_s=int(_number(environment, "DMS_DRAIN_WINDOW_S", 1 if is_local else 90)),
+    )
+
+
+def _network(environment: Mapping[str, str]) -> Network:
+    groups = environment.get("DMS_SECURITY_GROUPS", "")
+    return Network(
+        subnet_group=environment.get("DMS_SUBNET_GROUP") or None,
+        security_groups=tuple(group.strip() for group in groups.split(",") if group.strip()),
     )
 
 

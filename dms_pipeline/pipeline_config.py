@@ -7,7 +7,7 @@ with the file and the line (syntax) or the path inside it (content).
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -202,8 +202,12 @@ class InstanceSection(_Section):
     kms_key_id: str | None = Field(
         None, description="KMS key for its storage; default: the account's own key for DMS"
     )
-    subnet_group: str | None = Field(None, description="replication subnet group identifier")
-    security_groups: tuple[str, ...] = Field((), description="VPC security group ids")
+    subnet_group: str | None = Field(
+        None, description="replication subnet group identifier; default: the deployment's"
+    )
+    security_groups: tuple[str, ...] = Field(
+        (), description="VPC security group ids; default: the deployment's"
+    )
 
 
 class _PipelineFile(_Section):
@@ -258,6 +262,14 @@ class ReplicatedTable:
 
 
 @dataclass(frozen=True, slots=True)
+class Network:
+    """Where replication instances are, as far as it is not left to AWS."""
+
+    subnet_group: str | None = None
+    security_groups: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class PipelineConfig:
     """Everything a pipeline needs to know; built by `load_pipeline` only."""
 
@@ -284,6 +296,14 @@ class PipelineConfig:
     def column_rules(self) -> ColumnRules:
         """What the mapping makes of columns; read anew each time, as few ask."""
         return ColumnRules.of(json.loads(self.table_mappings))
+
+    def within(self, network: Network) -> "PipelineConfig":
+        """The pipeline with its instances there, where it does not say itself where they are."""
+        placed = {
+            "subnet_group": self.instance.subnet_group or network.subnet_group,
+            "security_groups": self.instance.security_groups or network.security_groups,
+        }
+        return replace(self, instance=self.instance.model_copy(update=placed))
 
 
 @dataclass(frozen=True, slots=True)

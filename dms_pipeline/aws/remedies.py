@@ -16,8 +16,8 @@ _DENIED = ("AccessDenied", "AccessDeniedException", "AuthorizationError")
 _ACTION = re.compile(r"not authorized to perform: ([\w:*-]+)(?: on resource: (\S+))?")
 _RENEW = "Renew the AWS credentials of this process, for example with `aws sso login`"
 _NETWORK = (
-    "Correct subnet_group and security_groups under instance: in pipeline.yaml, or the subnet "
-    "group itself"
+    "Correct subnet_group and security_groups under instance: in pipeline.yaml "
+    "(DMS_SUBNET_GROUP and DMS_SECURITY_GROUPS where it has none), or the subnet group itself"
 )
 _SECRET_KEY = (
     "Allow kms:Decrypt on the secret's key to this identity, in IAM and in the key's policy"

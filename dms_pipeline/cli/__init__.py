@@ -21,6 +21,7 @@ _MODULES = {
     "repair": "repair",
     "preflight": "inspect",
     "checkpoint": "inspect",
+    "configure": "configure",
     "local": "local",
     "demo": "demo",
     "dev": "dev",
