@@ -62,8 +62,8 @@ def usable(stack: Stack | None, *, name: str, region: str) -> Stack:
     ]
     if missing:
         raise PreflightError(
-            f"the stack {name} in {region} has no outputs {', '.join(missing)}; it needs to be made "
-            "of the cloudformation.yaml of this version: update it"
+            f"the stack {name} in {region} has no outputs {', '.join(missing)}; update it with "
+            "the cloudformation.yaml of this version, of which it has to be made"
         )
     return stack
 

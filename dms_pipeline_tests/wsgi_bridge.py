@@ -15,7 +15,7 @@ from dms_pipeline.local_dms.app import LocalAws, create_app
 from dms_pipeline_tests.fake_engine import FakeEngine, SteppingClock
 
 # moto keeps them per process, the tests each want a new account
-MOTO_SERVICES: tuple[Any, ...] = ("dynamodb", "sns", "sqs", "secretsmanager")
+MOTO_SERVICES: tuple[Any, ...] = ("cloudformation", "dynamodb", "sns", "sqs", "secretsmanager")
 ENDPOINT = "http://local-aws.invalid"
 
 

@@ -57,6 +57,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_STACK_CHANGES = frozenset({"CreateStack", "UpdateStack", "ExecuteChangeSet", "DeleteStack"})
+"""The actions of CloudFormation by which tables come and go without a call of DynamoDB."""
+
 FAULTS_PATH = "/_faults"
 HEALTH_PATH = "/_health"
 
@@ -164,6 +167,8 @@ class LocalAws:
         if reply.ok:
             for publication in publications(form):
                 self._mail.deliver(publication, region_of(environ))
+            if form.get("Action") in _STACK_CHANGES:
+                self._dynamodb.note_changed_tables(region_of(environ))
             if wanted := subscription(form):
                 self._mail.ask_to_confirm(wanted, f"http://{environ['HTTP_HOST']}")
         return reply

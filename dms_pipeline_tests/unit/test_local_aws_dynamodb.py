@@ -1,3 +1,4 @@
+import json
 import sqlite3
 from pathlib import Path
 from typing import Any
@@ -177,3 +178,33 @@ def test_endpoint_keeps_nothing_of_what_moto_made_for_a_call(tmp_path):
         kept = [model.instances_tracked for model in made]
     assert kept
     assert not any(kept)
+
+
+_STACK = {
+    "Resources": {
+        "Table": {
+            "Type": "AWS::DynamoDB::Table",
+            "Properties": {
+                "TableName": "checkpoints",
+                "BillingMode": "PAY_PER_REQUEST",
+                "KeySchema": KEY,
+                "AttributeDefinitions": ATTRIBUTES,
+            },
+        }
+    }
+}
+
+
+def test_table_of_a_stack_is_written_to_survives_and_goes_with_its_stack(tmp_path):
+    with local_aws(tmp_path) as app:
+        dynamodb, cloudformation = client(app, "dynamodb"), client(app, "cloudformation")
+        cloudformation.create_stack(StackName="tables", TemplateBody=json.dumps(_STACK))
+        dynamodb.put_item(TableName="checkpoints", Item=item("latest"))
+    assert after_restart(tmp_path) == {"latest": item("latest")}
+    with local_aws(tmp_path) as app:
+        dynamodb, cloudformation = client(app, "dynamodb"), client(app, "cloudformation")
+        dynamodb.delete_table(TableName="checkpoints")
+        cloudformation.create_stack(StackName="tables", TemplateBody=json.dumps(_STACK))
+        cloudformation.delete_stack(StackName="tables")
+    with local_aws(tmp_path) as app:
+        assert client(app, "dynamodb").list_tables()["TableNames"] == []

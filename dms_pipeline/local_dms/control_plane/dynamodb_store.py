@@ -86,6 +86,16 @@ class DynamoDbStore:
                 self._commit(touched, region_of(environ))
         return reply
 
+    def note_changed_tables(self, region: str) -> None:
+        """Tables that moto made or deleted by itself, as its CloudFormation does."""
+        with self._lock:
+            rows = self._database.execute("SELECT name FROM tables WHERE region = ?", (region,))
+            known = {name for (name,) in rows}
+            present = set(self._table_names(region))
+            new = [Touched(name, "definition") for name in sorted(present - known)]
+            gone = [Touched(name, "dropped") for name in sorted(known - present)]
+            self._commit([*new, *gone], region)
+
     def tables(self) -> list[TableShown]:
         """What there is, for people."""
         with self._lock:
@@ -177,6 +187,15 @@ class DynamoDbStore:
             "backups": backups["ContinuousBackupsDescription"],
             "tags": tags["Tags"],
         }
+
+    def _table_names(self, region: str) -> Iterator[str]:
+        start: dict[str, Any] = {}
+        while True:
+            answer = self._call("ListTables", start, region)
+            yield from answer["TableNames"]
+            if not answer.get("LastEvaluatedTableName"):
+                return
+            start = {"ExclusiveStartTableName": answer["LastEvaluatedTableName"]}
 
     def _read(self, region: str, table: str, keys: list[dict[str, Any]]) -> Iterator[Item]:
         for first in range(0, len(keys), _KEYS_PER_READ):
