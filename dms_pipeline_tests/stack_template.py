@@ -50,7 +50,7 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
     return {name: loader.construct_mapping(node, deep=True)}
 
 
-_Loader.add_multi_constructor("!", _function)  # type: ignore[no-untyped-call]
+_Loader.add_multi_constructor("!", _function)
 
 
 def template() -> dict[str, Any]:
