@@ -5,13 +5,12 @@
 
 import shlex
 from collections.abc import Iterator, Mapping
-from typing import Literal
 
 from dms_pipeline.aws.cloudformation import Stack
 from dms_pipeline.errors import PreflightError
 from dms_pipeline.pipeline_config import PIPELINE_FILE, PipelineConfig
 
-_VARIABLES: Mapping[str, str] = {
+OUTPUTS: Mapping[str, str] = {
     "DMS_CHECKPOINT_TABLE": "CheckpointTable",
     "DMS_METRICS_TABLE": "MetricsTable",
     "DMS_NOTIFICATION_TOPIC": "NotificationTopic",
@@ -19,7 +18,7 @@ _VARIABLES: Mapping[str, str] = {
     "DMS_SECURITY_GROUPS": "SecurityGroups",
 }
 """Each variable, and the output that it is."""
-_PIPELINE = ("Pipeline", "SourceEndpoint", "SourceSecret", "TargetEndpoint", "TargetSecret")
+PIPELINE_OUTPUTS = ("Pipeline", "SourceEndpoint", "SourceSecret", "TargetEndpoint", "TargetSecret")
 # After a failed update, CloudFormation has gone back to resources and outputs that work.
 _USABLE = frozenset(
     {
@@ -58,7 +57,7 @@ def usable(stack: Stack | None, *, name: str, region: str) -> Stack:
             )
         )
     missing = [
-        output for output in (*_VARIABLES.values(), *_PIPELINE) if output not in stack.outputs
+        output for output in (*OUTPUTS.values(), *PIPELINE_OUTPUTS) if output not in stack.outputs
     ]
     if missing:
         raise PreflightError(
@@ -73,7 +72,7 @@ def environment(stack: Stack) -> dict[str, str]:
     return {
         "DMS_PIPELINE_DEPLOYMENT": "aws",
         "AWS_DEFAULT_REGION": stack.region,
-        **{name: stack.outputs[output] for name, output in _VARIABLES.items()},
+        **{name: stack.outputs[output] for name, output in OUTPUTS.items()},
     }
 
 
@@ -89,16 +88,19 @@ def pipeline_name(stack: Stack) -> str:
 
 def differences(stack: Stack, pipeline: PipelineConfig) -> Iterator[str]:
     """What the pipeline's file has to say instead to use the stack's endpoints and secrets."""
-    sides: tuple[Literal["source", "target"], ...] = ("source", "target")
-    for side in sides:
-        section = pipeline.source if side == "source" else pipeline.target
-        for key, found in (("endpoint", section.endpoint), ("secret", section.secret)):
-            needed = stack.outputs[f"{side}_{key}".title().replace("_", "")]
-            if not _is_same(found, needed):
-                yield (
-                    f"{pipeline.name}/{PIPELINE_FILE} has {side}.{key}: {found}, the stack's is "
-                    f"{needed}; write that there"
-                )
+    present = {
+        "SourceEndpoint": ("source.endpoint", pipeline.source.endpoint),
+        "SourceSecret": ("source.secret", pipeline.source.secret),
+        "TargetEndpoint": ("target.endpoint", pipeline.target.endpoint),
+        "TargetSecret": ("target.secret", pipeline.target.secret),
+    }
+    for output, (key, found) in present.items():
+        needed = stack.outputs[output]
+        if not _is_same(found, needed):
+            yield (
+                f"{pipeline.name}/{PIPELINE_FILE} has {key}: {found}, the stack's is {needed}; "
+                "write that there"
+            )
 
 
 def _is_same(found: str, needed: str) -> bool:

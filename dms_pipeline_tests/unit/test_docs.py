@@ -9,6 +9,8 @@ from botocore.model import ServiceModel
 from click.testing import CliRunner
 
 from dms_pipeline.cli import cli
+from dms_pipeline.stack_environment import OUTPUTS
+from dms_pipeline_tests.stack_template import template
 from dms_pipeline_tests.wsgi_bridge import local_aws
 
 ROOT = Path(__file__).parents[2]
@@ -21,6 +23,24 @@ def test_every_command_in_the_readme_exists():
     for command in commands:
         result = CliRunner().invoke(cli, [*command.split(), "--help"])
         assert result.exit_code == 0, command
+
+
+def test_every_command_in_docs_aws_exists():
+    page = (ROOT / "docs" / "aws.md").read_text()
+    commands = set(re.findall(r"^    (?:\$ )?dms-pipeline ([a-z]+)", page, re.MULTILINE))
+    assert {"configure", "preflight", "run", "check", "cleanup"} <= commands
+    for command in commands:
+        assert CliRunner().invoke(cli, [command, "--help"]).exit_code == 0, command
+
+
+def test_docs_aws_lists_every_parameter_with_its_default_and_every_variable_with_its_output():
+    page = (ROOT / "docs" / "aws.md").read_text()
+    parameters = page.partition("## Parameters\n")[2].partition("\n## ")[0]
+    listed = dict(re.findall(r"^\| (\w+) \| ?([^ |]*) \|", parameters, re.MULTILINE))
+    defaults = {name: str(of.get("Default", "")) for name, of in template()["Parameters"].items()}
+    assert listed == {"parameter": "default", **defaults}
+    variables = dict(re.findall(r"^\| ([A-Z_]+) \| (\w+) \|$", page, re.MULTILINE))
+    assert variables == OUTPUTS
 
 
 def test_every_make_target_in_the_readme_exists():

@@ -20,7 +20,7 @@ from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
 from dms_pipeline.cli import students
 from dms_pipeline.dms_objects import identifier
 from dms_pipeline.pipeline_config import load_pipeline
-from dms_pipeline.stack_environment import _PIPELINE, _VARIABLES, differences, usable
+from dms_pipeline.stack_environment import OUTPUTS, PIPELINE_OUTPUTS, differences, usable
 from dms_pipeline_tests.a_pipeline import PIPELINES
 from dms_pipeline_tests.stack_template import (
     NOT_IN_MOTO,
@@ -179,8 +179,8 @@ def test_outputs_are_the_environment_and_fit_the_pipeline(account: Account):
     stack = account.stack()
     assert list(differences(stack, load_pipeline(PIPELINES, "studentdb"))) == []
     outputs = template()["Outputs"]
-    assert {*_VARIABLES.values(), *_PIPELINE} <= outputs.keys()
-    assert all(outputs[key]["Description"] == name for name, key in _VARIABLES.items())
+    assert {*OUTPUTS.values(), *PIPELINE_OUTPUTS} <= outputs.keys()
+    assert all(outputs[key]["Description"] == name for name, key in OUTPUTS.items())
 
 
 def test_tables_have_the_keys_that_the_code_makes_are_backed_up_and_protected(account: Account):
