@@ -26,6 +26,7 @@ from dms_pipeline_tests.stack_template import (
     NOT_IN_MOTO,
     TARGET_ADDRESS,
     TEMPLATE,
+    create_in_dms,
     deploy,
     files_of_jump_host,
     properties,
@@ -253,6 +254,40 @@ def test_jump_host_begins_with_the_rows_of_the_demo():
     text = files_of_jump_host()["/usr/local/share/studentdb/create.sql"]
     rows = re.findall(r"\((\d), '(\w+)', '(\w+)', '(\S+)', (\d+)\)", text)
     assert [(int(row[0]), *row[1:4], int(row[4])) for row in rows] == students.first_students()
+
+
+def test_what_moto_cannot_deploy_is_created_by_the_calls_that_cloudformation_makes(
+    account: Account,
+):
+    made = account.deploy(**_EVERYTHING)
+    assert made.keys() >= NOT_IN_MOTO.keys()
+    secrets, rds, dms = (account.client(service) for service in ("secretsmanager", "rds", "dms"))
+    wanted = account.properties(made["DatabaseLogin"])["GenerateSecretString"]
+    password = secrets.get_random_password(
+        PasswordLength=wanted["PasswordLength"], ExcludePunctuation=wanted["ExcludePunctuation"]
+    )["RandomPassword"]
+    assert re.fullmatch(template()["Parameters"]["DatabasePassword"]["AllowedPattern"], password)
+    for name in ("SourceSecret", "TargetSecret"):
+        secrets.create_secret(**account.properties(made[name]))
+    subnets = template()["Resources"]["DatabaseSubnetGroup"]["Properties"]
+    rds.create_db_subnet_group(
+        DBSubnetGroupName="DatabaseSubnetGroup",
+        DBSubnetGroupDescription=subnets["DBSubnetGroupDescription"]["Fn::Sub"],
+        SubnetIds=[made["PrivateSubnetA"], made["PrivateSubnetB"]],
+    )
+    cluster = account.properties(made["TargetCluster"])
+    rds.create_db_cluster(**cluster)
+    for number, name in enumerate(("TargetInstance", "TargetStandby")):
+        instance = {
+            **account.properties(made[name]),
+            "DBInstanceIdentifier": f"target-{number}",
+            "DBClusterIdentifier": cluster["DBClusterIdentifier"],
+        }
+        rds.create_db_instance(**instance)
+    create_in_dms(dms, account.client("ssm"), made)
+    endpoints = {row["EndpointIdentifier"]: row for row in dms.describe_endpoints()["Endpoints"]}
+    assert endpoints.keys() == {"studentdb-source", "studentdb-target"}
+    assert endpoints["studentdb-target"]["EngineName"] == "aurora-postgresql"
 
 
 @pytest.mark.parametrize(
