@@ -7,6 +7,7 @@ as CloudFormation resolves them: what AWS would create is then known, and can be
 import json
 import re
 from collections.abc import Mapping
+from functools import cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,9 @@ def _function(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
 _Loader.add_multi_constructor("!", _function)
 
 
+@cache
 def template() -> dict[str, Any]:
-    """The template, with the long forms of all functions."""
+    """The template, with the long forms of all functions; nobody may change it."""
     loaded: dict[str, Any] = yaml.load(TEMPLATE.read_text(), Loader=_Loader)
     return loaded
 

@@ -20,7 +20,7 @@ from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
 from dms_pipeline.cli import students
 from dms_pipeline.dms_objects import identifier
 from dms_pipeline.pipeline_config import load_pipeline
-from dms_pipeline.stack_environment import OUTPUTS, PIPELINE_OUTPUTS, differences, usable
+from dms_pipeline.stack_environment import OUTPUTS, differences, environment, usable
 from dms_pipeline_tests.a_pipeline import PIPELINES
 from dms_pipeline_tests.stack_template import (
     NOT_IN_MOTO,
@@ -176,11 +176,24 @@ def test_least_of_it_is_what_your_own_network_and_databases_lack(account: Accoun
 
 
 def test_outputs_are_the_environment_and_fit_the_pipeline(account: Account):
-    account.deploy()
+    made = account.deploy()
     stack = account.stack()
+    group = account.properties(made["ReplicationSubnetGroup"])
+    assert environment(stack) == {
+        "DMS_PIPELINE_DEPLOYMENT": "aws",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "DMS_CHECKPOINT_TABLE": made["CheckpointTable"],
+        "DMS_METRICS_TABLE": made["MetricsTable"],
+        "DMS_NOTIFICATION_TOPIC": made["NotificationTopic"],
+        "DMS_SUBNET_GROUP": group["ReplicationSubnetGroupIdentifier"],
+        "DMS_SECURITY_GROUPS": made["ReplicationSecurityGroup"],
+    }
     assert list(differences(stack, load_pipeline(PIPELINES, "studentdb"))) == []
+    for side in ("Source", "Target"):
+        endpoint = account.properties(made[f"{side}Endpoint"])["EndpointIdentifier"]
+        assert stack.outputs[f"{side}Endpoint"] == endpoint
+        assert stack.outputs[f"{side}Secret"] == account.properties(made[f"{side}Secret"])["Name"]
     outputs = template()["Outputs"]
-    assert {*OUTPUTS.values(), *PIPELINE_OUTPUTS} <= outputs.keys()
     assert all(outputs[key]["Description"] == name for name, key in OUTPUTS.items())
 
 
