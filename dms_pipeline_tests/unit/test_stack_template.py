@@ -255,7 +255,7 @@ def test_source_logs_rows_with_full_images_while_it_makes_backups(account: Accou
     account.deploy()
     group = template()["Resources"]["SourceParameterGroup"]["Properties"]["Parameters"]
     assert group["binlog_format"] == "ROW"
-    assert group["binlog_row_image"] == "FULL"
+    assert group["binlog_row_image"] == "full"
     (database,) = account.client("rds").describe_db_instances()["DBInstances"]
     assert database["BackupRetentionPeriod"] == 1
     assert template()["Parameters"]["BackupRetentionDays"]["MinValue"] == 1
