@@ -135,6 +135,13 @@ def test_all_tables_are_of_one_moment_however_many_connections(source_server, po
         thread.join()
 
 
+@pytest.mark.parametrize("subtasks", [1, 4])
+def test_load_without_changes_behind_it_has_no_position(source_server, postgres, source, subtasks):
+    _, position = full_load(source_server, postgres, source, subtasks=subtasks, with_position=False)
+    assert position is None
+    assert counts(postgres) == [1] * TABLES
+
+
 def test_where_only_a_lock_would_do_and_is_refused_one_connection_loads_all(
     source_server, postgres, source, monkeypatch
 ):

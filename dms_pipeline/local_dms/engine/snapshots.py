@@ -60,7 +60,9 @@ def open_snapshot(
     """``count`` connections on one snapshot; one where only a lock would do, and is not allowed."""
     snapshot = None
     if count > 1:
-        snapshot = _shared(settings, count) or _locked(settings, count, with_position=with_position)
+        snapshot = _shared(settings, count, with_position=with_position) or _locked(
+            settings, count, with_position=with_position
+        )
     if snapshot is None:
         snapshot = _single(settings, with_position=with_position)
     try:
@@ -81,7 +83,7 @@ def _single(settings: ConnectionSettings, *, with_position: bool) -> Snapshot:
     return Snapshot((connection,), None)
 
 
-def _shared(settings: ConnectionSettings, count: int) -> Snapshot | None:
+def _shared(settings: ConnectionSettings, count: int, *, with_position: bool) -> Snapshot | None:
     """Snapshots that are found to be the same, while others write; None if they never were."""
     with ExitStack() as opened:
         connections = []
@@ -92,7 +94,7 @@ def _shared(settings: ConnectionSettings, count: int) -> Snapshot | None:
         if position is None:
             return None
         opened.pop_all()
-    return Snapshot(tuple(connections), position)
+    return Snapshot(tuple(connections), position if with_position else None)
 
 
 def _locked(settings: ConnectionSettings, count: int, *, with_position: bool) -> Snapshot | None:
