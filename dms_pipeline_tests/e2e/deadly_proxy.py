@@ -1,16 +1,14 @@
 """A proxy before AWS at which a client is killed, before or after a call of its own."""
 
-import http.client
+import http
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import urlsplit
 
-_HOP_BY_HOP = frozenset({"connection", "keep-alive", "transfer-encoding", "content-length"})
+from dms_pipeline_tests.aws_proxy import Answer, Sent, aws_proxy
 
 
 @dataclass(slots=True)
@@ -39,70 +37,37 @@ class DeadlyProxy:
             self.dies_at, self.dies_after = dies_at, dies_after
             self.calls, self.carried_out = [], []
 
-    def begins(self, operation: str) -> bool:
+    def answer(self, sent: Sent, passed_on: Callable[[], Answer]) -> Answer | None:
+        """What the client gets; nothing if it is dead."""
+        # Query protocols name it in the body: the first parameter is Action=...
+        target = sent.headers.get("X-Amz-Target") or sent.body.decode().partition("&")[0]
+        operation = target.replace("=", ".").rpartition(".")[2]
+        is_the_last = self._begins(operation)
+        if is_the_last and not self.dies_after:
+            os.kill(self.victim, signal.SIGKILL)
+            return None
+        answer = passed_on()
+        self._ended(operation, answer.status)
+        if is_the_last:
+            os.kill(self.victim, signal.SIGKILL)
+            return None
+        return answer
+
+    def _begins(self, operation: str) -> bool:
         """Notes a call; whether it is the one at which the client dies."""
         with self._lock:
             self.calls.append(operation)
             return len(self.calls) == self.dies_at
 
-    def ended(self, operation: str, status: int) -> None:
+    def _ended(self, operation: str, status: int) -> None:
         if status == http.HTTPStatus.OK:
             with self._lock:
                 self.carried_out.append(operation)
-
-    def kill(self) -> None:
-        os.kill(self.victim, signal.SIGKILL)
 
 
 @contextmanager
 def deadly_proxy(endpoint_url: str) -> Iterator[DeadlyProxy]:
     """A proxy before the AWS of this address."""
-    behind = urlsplit(endpoint_url).netloc
     proxy = DeadlyProxy()
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        disable_nagle_algorithm = True
-
-        def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers["Content-Length"] or 0))
-            # Query protocols name it in the body: the first parameter is Action=...
-            target = self.headers.get("X-Amz-Target") or body.decode().partition("&")[0]
-            operation = target.replace("=", ".").rpartition(".")[2]
-            is_the_last = proxy.begins(operation)
-            if is_the_last and not proxy.dies_after:
-                proxy.kill()
-                self.close_connection = True
-                return
-            connection = http.client.HTTPConnection(behind)
-            connection.request("POST", self.path, body, dict(self.headers))
-            answer = connection.getresponse()
-            content = answer.read()
-            connection.close()
-            proxy.ended(operation, answer.status)
-            if is_the_last:
-                proxy.kill()
-                self.close_connection = True
-                return
-            self.send_response(answer.status)
-            for name, value in answer.getheaders():
-                if name.lower() not in _HOP_BY_HOP:
-                    self.send_header(name, value)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, *_arguments: object) -> None:
-            """The test says what happened."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    proxy.url = f"http://127.0.0.1:{server.server_port}"
-    serving = threading.Thread(target=server.serve_forever, daemon=True)
-    serving.start()
-    try:
+    with aws_proxy(endpoint_url, proxy.answer) as proxy.url:
         yield proxy
-    finally:
-        server.shutdown()
-        server.server_close()
-        serving.join()
