@@ -91,8 +91,8 @@ def _service(owner: ast.ClassDef) -> str:
 def _operations(method: ast.FunctionDef, service: str) -> Iterator[str]:
     names = _client_methods(service)
     for node in ast.walk(method):
-        if isinstance(node, ast.Constant) and node.value in names:
-            yield f"{service}:{names[node.value]}"
+        if isinstance(node, ast.Constant) and (named := names.get(str(node.value))):
+            yield f"{service}:{named}"
         if (
             isinstance(node, ast.Attribute)
             and isinstance(node.value, ast.Attribute)

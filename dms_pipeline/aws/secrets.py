@@ -28,6 +28,14 @@ class DatabaseCredentials:
     dbname: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Login:
+    """A user of a database server, and its password."""
+
+    username: str
+    password: str = field(repr=False)
+
+
 class DatabaseSecrets:
     """Reads and writes database secrets; raises `AwsError` when AWS refuses or does not answer."""
 
@@ -41,10 +49,8 @@ class DatabaseSecrets:
             ConfigError: if the secret has not the form that DMS needs: JSON with host, port,
                 username and password.
         """
-        with _errors(f"GetSecretValue {secret_id}"):
-            text = self._client.get_secret_value(SecretId=secret_id).get("SecretString", "")
+        content = self._content(secret_id)
         try:
-            content = json.loads(text)
             return DatabaseCredentials(
                 host=content["host"],
                 port=int(content["port"]),
@@ -53,11 +59,19 @@ class DatabaseSecrets:
                 dbname=content.get("dbname", ""),
             )
         except (ValueError, TypeError, KeyError):
-            # The cause is left out on purpose: a JSON error quotes the text it could not read.
-            raise ConfigError(
-                f"the secret {secret_id} is not a database secret: it needs to be a JSON object "
-                'with "host", "port", "username" and "password"'
-            ) from None
+            raise _unfit(secret_id, '"host", "port", "username" and "password"') from None
+
+    def read_login(self, secret_id: str) -> Login:
+        """Only the login in a secret, such as RDS makes for the master users that it manages.
+
+        Raises:
+            ConfigError: if the secret is no JSON with username and password.
+        """
+        content = self._content(secret_id)
+        try:
+            return Login(content["username"], content["password"])
+        except (TypeError, KeyError):
+            raise _unfit(secret_id, '"username" and "password"') from None
 
     def write(self, secret_id: str, content: Mapping[str, Any]) -> None:
         """Creates the secret, or gives the one there this content."""
@@ -69,3 +83,20 @@ class DatabaseSecrets:
                 if error_code(error) != "ResourceExistsException":
                     raise
                 self._client.put_secret_value(SecretId=secret_id, SecretString=text)
+
+    def _content(self, secret_id: str) -> Any:
+        """What the secret holds as JSON; nothing if it holds something else."""
+        with _errors(f"GetSecretValue {secret_id}"):
+            text = self._client.get_secret_value(SecretId=secret_id).get("SecretString", "")
+        try:
+            return json.loads(text)
+        except ValueError:
+            # The error is left out on purpose: it quotes the text that could not be read.
+            return {}
+
+
+def _unfit(secret_id: str, members: str) -> ConfigError:
+    return ConfigError(
+        f"the secret {secret_id} is not a database secret: it needs to be a JSON object with "
+        f"{members}"
+    )

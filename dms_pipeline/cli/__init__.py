@@ -19,6 +19,7 @@ _MODULES = {
     "cleanup": "run",
     "check": "run",
     "repair": "repair",
+    "source": "prepare",
     "preflight": "inspect",
     "checkpoint": "inspect",
     "configure": "configure",

@@ -1,23 +1,20 @@
 """`dms-pipeline preflight` and `checkpoint`: look before a run, and move a checkpoint by hand."""
 
 import getpass
-from collections.abc import Iterable
 from datetime import UTC, datetime
 from functools import partial
 
 import click
-from rich import box
-from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from dms_pipeline.aws.dms import MigrationType
 from dms_pipeline.binlog.position import parse_checkpoint
+from dms_pipeline.cli.findings import findings_table, new_console
 from dms_pipeline.deployments import Deployment, deployment
 from dms_pipeline.dms_objects import DmsObjects
 from dms_pipeline.errors import ConfigError, LoadError, PreflightError
 from dms_pipeline.pipeline_config import PipelineConfig, load_pipeline
-from dms_pipeline.preflight import Finding, Preflight
+from dms_pipeline.preflight import Preflight
 from dms_pipeline.records import CheckpointRecord
 
 
@@ -34,8 +31,8 @@ def preflight(pipeline: str, kind: str, reload: bool) -> None:
     config = load_pipeline(here.pipelines, pipeline)
     migration_type: MigrationType = "cdc" if kind == "incremental" else "full-load-and-cdc"
     findings = _preflight(here, config, migration_type, reload=reload).findings()
-    console = Console(emoji=False, markup=False, highlight=False)
-    console.print(_table(findings, title=f"Preflight of {pipeline}, {kind}"))
+    console = new_console()
+    console.print(findings_table(findings, title=f"Preflight of {pipeline}, {kind}"))
     problems = [finding.problem for finding in findings if finding.problem]
     for text in problems:
         console.print(Text(f"problem: {text}\n", style="red"))
@@ -46,18 +43,6 @@ def preflight(pipeline: str, kind: str, reload: bool) -> None:
         found = "a problem" if len(problems) == 1 else f"{len(problems)} problems"
         raise PreflightError(f"{pipeline} cannot be loaded: {found}, see above")
     console.print(f"{pipeline} can be loaded")
-
-
-def _table(findings: Iterable[Finding], *, title: str) -> Table:
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for heading in ("", "checked", "found", "needed"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "checked")
-    for finding in findings:
-        mark, style = ("ok", "green")
-        if finding.problem or finding.warning:
-            mark, style = ("NO", "red") if finding.problem else ("!", "yellow")
-        table.add_row(Text(mark, style=style), finding.checked, finding.found, finding.needed)
-    return table
 
 
 @click.group()

@@ -25,6 +25,7 @@ _SETTINGS = (
     "log_bin",
     "binlog_format",
     "binlog_row_image",
+    "binlog_transaction_compression",
     "server_id",
     "server_uuid",
     "binlog_expire_logs_seconds",
