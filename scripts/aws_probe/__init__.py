@@ -1,0 +1,1 @@
+"""Asks AWS DMS what its documentation leaves open: see docs/least-privilege.md and questions.py."""
