@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +16,11 @@ import psycopg
 import pytest
 
 from dms_pipeline.cli import students
-from dms_pipeline_tests.e2e.local_run import LocalRun, copied_pipelines, wait_for
+from dms_pipeline_tests.e2e.local_run import PATIENCE_S, LocalRun, copied_pipelines, wait_for
 
 _ROOT = Path(__file__).parents[2]
 _STACK = "probed"
+_ROLE = "arn:aws:iam::123456789012:role/orchestrator"
 _OUTPUTS = {
     "SourceEndpoint": "studentdb-source",
     "SourceSecret": "studentdb-source",
@@ -58,9 +60,15 @@ class Probe:
 
     def succeed(self, *options: str) -> str:
         process = self.begin(*options)
-        said, _ = process.communicate(timeout=300)
+        said = _ended(process)
         assert process.returncode == 0, said
         return said
+
+    def inject(self, *faults: dict[str, Any]) -> None:
+        url = f"{self.run.addresses['endpoint_url']}/_faults"
+        data = json.dumps(faults).encode()
+        with urllib.request.urlopen(urllib.request.Request(url, data, method="PUT")):
+            pass
 
     def findings(self) -> dict[str, dict[str, Any]]:
         [path] = self.output.glob("*.json")
@@ -76,6 +84,17 @@ class Probe:
                 "SELECT nspname FROM pg_namespace WHERE nspname LIKE 'dms_probe%'"
             ).fetchall()
         return [*self.run.left_in_dms(), *schemas, *(str(row[0]) for row in found)]
+
+
+def _ended(process: "subprocess.Popen[str]") -> str:
+    """What it said; killed if it does not end."""
+    try:
+        said, _ = process.communicate(timeout=PATIENCE_S * 2)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return said
 
 
 @pytest.fixture(scope="module")
@@ -108,10 +127,11 @@ def probe(stack: LocalRun, tmp_path: Path) -> Probe:
 
 
 def test_local_dms_answers_all_that_can_be_asked_of_it(probe: Probe):
-    said = probe.succeed("--yes")
+    said = probe.succeed("--yes", "--as-role", _ROLE)
     findings = probe.findings()
     assert {key for key, each in findings.items() if each["status"] == "open"} == _OPEN, said
     assert not [each for each in findings.values() if each["status"] == "failed"]
+    assert findings["s"]["found"] == f"yes, as {_ROLE}"
     found = {key: each["found"] for key, each in findings.items()}
     assert "STOPPED_AT_SERVER_TIME" in found["b1"]
     assert "still running" in found["b2"]
@@ -133,7 +153,7 @@ def test_interrupted_probe_writes_what_it_knows_and_removes_all(
     process = probe.begin("--yes")
     wait_for("the instance", probe.run.left_in_dms)
     os.kill(process.pid, number)
-    said, _ = process.communicate(timeout=120)
+    said = _ended(process)
     assert process.returncode != 0, said
     assert {each["status"] for each in probe.findings().values()} <= {"open", "answered"}
     assert probe.left() == []
@@ -157,9 +177,24 @@ def test_what_a_killed_probe_left_is_removed_later_and_nothing_else(probe: Probe
     wait_for("its end", lambda: not probe.run.left_in_dms())
 
 
+def test_probe_that_may_not_create_an_instance_says_so_and_asks_nothing_more(probe: Probe):
+    fault = {"kind": "request-refused", "code": "AccessDeniedException"}
+    probe.inject({**fault, "operation": "CreateReplicationInstance"})
+    process = probe.begin("--yes")
+    said = _ended(process)
+    probe.inject()
+    assert process.returncode == 1
+    assert "Traceback" not in said
+    assert "nothing else can be asked" in said
+    refused = probe.findings()["s"]
+    assert refused["status"] == "failed"
+    assert "not authorized to perform: dms:CreateReplicationInstance" in refused["found"]
+    assert probe.left() == []
+
+
 def test_nobody_is_charged_who_has_not_said_yes(probe: Probe):
     process = probe.begin()
-    said, _ = process.communicate(timeout=60)
+    said = _ended(process)
     assert process.returncode == 1
     assert "reckoned as 0.12 USD" in said
     assert "Traceback" not in said

@@ -19,7 +19,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_probe.cleanup import clean_up
 from aws_probe.findings import Finding, Report
-from aws_probe.questions import QUESTIONS, Question
+from aws_probe.questions import FIRST, QUESTIONS, Question
 from aws_probe.workbench import AWS, LOCAL, PREFIX, SCHEMA, OutOfTimeError, Workbench
 from dms_pipeline.aws.secrets import DatabaseSecrets
 from dms_pipeline.aws.session import AwsAccess, new_client
@@ -36,6 +36,8 @@ _REFUSALS = (
     pymysql.MySQLError,
 )
 _HOURS = 1.2
+# Of a role's session; less what the last question may take.
+_SESSION_S = 3000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,12 @@ class Stack:
 @click.option("--stack", required=True, help="CloudFormation stack with endpoints and secrets.")
 @click.option("--region", help="Default: that of the AWS settings.")
 @click.option("--admin-secret", help="Login that may create a schema; default: the source's own.")
+@click.option(
+    "--as-role",
+    default="",
+    help="ARN of the orchestrator's role: DMS is called as it, for an hour. Its policy has to name "
+    "the pipeline `probe`.",
+)
 @click.option("--instance-class", default="dms.t3.medium", show_default=True)
 @click.option("--engine-version", default="3.5.4", show_default=True)
 @click.option(
@@ -78,7 +86,7 @@ class Stack:
     default=Path(),
     help="Folder for the findings; default: the working folder.",
 )
-@click.option("--only", multiple=True, help="Key of a question; repeatable. g is always asked.")
+@click.option("--only", multiple=True, help="Key of a question; s and g are asked anyway.")
 @click.option("--clean-up", "only_cleans", is_flag=True, help="Only remove what a probe left.")
 @click.option("--yes", is_flag=True, help="Do not ask before it begins.")
 def main(
@@ -86,6 +94,7 @@ def main(
     stack: str,
     region: str | None,
     admin_secret: str | None,
+    as_role: str,
     instance_class: str,
     engine_version: str,
     price_per_hour: float,
@@ -111,19 +120,22 @@ def main(
     source, target = MySQLSource(own), PostgresTarget(logins.read(outputs.TargetSecret))
     host = urlsplit(str(dms.meta.endpoint_url)).hostname
     pace = LOCAL if host in ("127.0.0.1", "localhost") else AWS
+    if as_role:
+        pace = replace(pace, budget_s=min(pace.budget_s, _SESSION_S))
     if only_cleans:
         clean_up(dms, source, target, reader=reader, pace=pace, say=_say)
         return
-    asked = [each for each in QUESTIONS if not only or each.key in (*only, "g")]
+    asked = [each for each in QUESTIONS if not only or each.key in (*only, *FIRST)]
     _ask_first(instance_class, price_per_hour, len(asked), own.host, yes=yes)
     name = f"{PREFIX}{secrets.token_hex(3)}"
     bench = Workbench(
-        dms=dms,
+        dms=new_client("dms", _assumed(access, as_role)) if as_role else dms,
         source=source,
         target=target,
         source_endpoint=_endpoint(dms, outputs.SourceEndpoint),
         target_endpoint=_endpoint(dms, outputs.TargetEndpoint),
         reader=reader,
+        role=as_role,
         name=name,
         pace=pace,
         instance_class=instance_class,
@@ -135,17 +147,18 @@ def main(
     findings: list[Finding] = []
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        bench.set_up()
         for question in asked:
             findings.append(_asked(question, bench))
             _say(f"{question.key}: {findings[-1].status}: {findings[-1].found}")
+            if question.key in FIRST and findings[-1].status == "failed":
+                raise click.ClickException("without that nothing else can be asked")
     finally:
         seconds = bench.instance_seconds()
         told = {finding.key for finding in findings}
         findings += [_not_asked(each) for each in QUESTIONS if each.key not in told]
         report = Report(
             probe=name,
-            where="the local DMS" if pace is LOCAL else f"AWS DMS {engine_version}",
+            where="the local DMS" if pace.poll_s == LOCAL.poll_s else f"AWS DMS {engine_version}",
             began=began.isoformat(timespec="seconds"),
             instance_seconds=round(seconds, 1),
             cost_usd=round(seconds / 3600 * price_per_hour, 4),
@@ -197,6 +210,18 @@ def _outputs(access: AwsAccess, stack: str) -> Stack:
         raise click.ClickException(f"the stack {stack} has no output {', '.join(missing)}")
     known = (*needed, "SubnetGroup", "SecurityGroups")
     return Stack(**{name: values[name] for name in known if name in values})
+
+
+def _assumed(access: AwsAccess, role: str) -> AwsAccess:
+    """The credentials of a session of the role, which lasts for an hour."""
+    answer = new_client("sts", access).assume_role(RoleArn=role, RoleSessionName="probe")
+    given = answer["Credentials"]
+    return replace(
+        access,
+        access_key_id=given["AccessKeyId"],
+        secret_access_key=given["SecretAccessKey"],
+        session_token=given["SessionToken"],
+    )
 
 
 def _endpoint(dms: Any, identifier: str) -> str:

@@ -1,7 +1,7 @@
 """What is asked. Each question is a function: its docstring asks, its answer says what AWS does.
 
-They are asked in the order in which they stand here; the first one loads, and leaves the checkpoint
-that the others begin at.
+They are asked in the order in which they stand here. The first two are always asked: they create
+the instance, and load what the others begin at.
 """
 
 import time
@@ -30,6 +30,7 @@ class Question:
 
 
 QUESTIONS: list[Question] = []
+FIRST = ("s", "g")
 
 
 def asks(key: str, expected: str) -> Callable[[Callable[[Workbench], Answer]], Any]:
@@ -40,6 +41,13 @@ def asks(key: str, expected: str) -> Callable[[Callable[[Workbench], Answer]], A
         return ask
 
     return add
+
+
+@asks("s", "yes; with --as-role, by the orchestrator's policy alone")
+def set_up(bench: Workbench) -> Answer:
+    """Can an instance be created with its tags, and be asked to reach both endpoints?"""
+    bench.set_up()
+    return Answer(f"yes, as {bench.role or 'who runs the probe'}")
 
 
 @asks("g", "NOT NULL on the key only; varchar(n); no defaults; a key named for the table")

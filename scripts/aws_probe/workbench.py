@@ -70,6 +70,7 @@ class Workbench:
     """What the questions need.
 
     Attributes:
+        role: as whom DMS is called, where that is not who runs the probe.
         reader: the user of the source endpoint, where somebody else creates the tables.
         checkpoint: where the next CDC task can begin, once there was a load.
         seconds: for each change of state the longest time that it took.
@@ -82,6 +83,7 @@ class Workbench:
     source_endpoint: str
     target_endpoint: str
     reader: str
+    role: str
     name: str
     pace: Pace
     instance_class: str
