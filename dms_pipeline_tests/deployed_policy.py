@@ -8,22 +8,17 @@ from typing import Any
 import dms_pipeline
 
 TEMPLATE = Path(dms_pipeline.__file__).parent / "deploy" / "orchestrator_policy.yaml"
-SECRET_KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd"
 
 
 def deployed_document(client: Callable[[str], Any], **parameters: str) -> dict[str, Any]:
-    """The policy's document, with ``parameters`` of the template; ``client`` makes boto3 clients.
-
-    With a key for the secrets, because moto leaves an empty statement where AWS leaves none.
-    """
+    """The policy's document with these parameters of the template; ``client`` makes clients."""
     cloudformation, iam = client("cloudformation"), client("iam")
     name = f"policy-{uuid.uuid4().hex[:8]}"
     cloudformation.create_stack(
         StackName=name,
         TemplateBody=TEMPLATE.read_text(),
         Parameters=[
-            {"ParameterKey": key, "ParameterValue": value}
-            for key, value in {"SecretKeyArn": SECRET_KEY, **parameters}.items()
+            {"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()
         ],
         Capabilities=["CAPABILITY_IAM"],
     )

@@ -28,7 +28,7 @@ _OUTPUTS = {
     "TargetSecret": "studentdb-target",
 }
 # A bill, and a server that is not here.
-_OPEN = {"e", "k"}
+_OPEN = {"checkpoint-start-on-aurora", "billing"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,16 +131,16 @@ def test_local_dms_answers_all_that_can_be_asked_of_it(probe: Probe):
     findings = probe.findings()
     assert {key for key, each in findings.items() if each["status"] == "open"} == _OPEN, said
     assert not [each for each in findings.values() if each["status"] == "failed"]
-    assert findings["s"]["found"] == f"yes, as {_ROLE}"
+    assert findings["set-up"]["found"] == f"yes, as {_ROLE}"
     found = {key: each["found"] for key, each in findings.items()}
-    assert "STOPPED_AT_SERVER_TIME" in found["b1"]
-    assert "still running" in found["b2"]
-    assert "no longer on the source" in str(findings["f1"]["evidence"])
-    assert "became ['needed', 'character varying', 20," in found["g"].replace("(", "[")
-    assert "0 inserts" not in found["h"]
-    assert "it stays" in found["i"] or "it is gone" in found["i"]
+    assert "STOPPED_AT_SERVER_TIME" in found["server-time-on-idle-source"]
+    assert "still running" in found["commit-time-on-idle-source"]
+    assert "no longer on the source" in str(findings["purged-log-with-a-limit"]["evidence"])
+    assert "'needed', 'character varying', 20, 'YES'" in found["what-is-created"]
+    assert "0 inserts" not in found["statistics-after-resume"]
+    assert found["transaction-state-after-delete"] in ("it stays", "it is gone")
     [page] = probe.output.glob("*.md")
-    assert "## c: Is a change that was committed in the second" in page.read_text()
+    assert "## commit-time-boundary: Is a change that was committed in" in page.read_text()
     for secret in probe.run.passwords():
         assert secret not in said + page.read_text()
     assert probe.left() == []
@@ -165,7 +165,7 @@ def test_what_a_killed_probe_left_is_removed_later_and_nothing_else(probe: Probe
         ReplicationInstanceIdentifier="dms-probe-of-mine",
         ReplicationInstanceClass="dms.t3.medium",
     )
-    process = probe.begin("--yes", "--only", "d")
+    process = probe.begin("--yes", "--only", "checkpoint-of-idle-load")
     wait_for("a task", lambda: any("task dms-probe" in left for left in probe.run.left_in_dms()))
     os.killpg(process.pid, signal.SIGKILL)
     process.communicate()
@@ -186,7 +186,7 @@ def test_probe_that_may_not_create_an_instance_says_so_and_asks_nothing_more(pro
     assert process.returncode == 1
     assert "Traceback" not in said
     assert "nothing else can be asked" in said
-    refused = probe.findings()["s"]
+    refused = probe.findings()["set-up"]
     assert refused["status"] == "failed"
     assert "not authorized to perform: dms:CreateReplicationInstance" in refused["found"]
     assert probe.left() == []

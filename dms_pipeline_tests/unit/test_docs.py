@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from aws_probe.questions import QUESTIONS
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from click.testing import CliRunner
@@ -76,3 +77,10 @@ def test_every_picture_in_the_docs_is_there_and_small():
         for alt, picture in re.findall(r"!\[([^]]*)\]\((.*?)\)", page.read_text()):
             assert alt, picture
             assert (page.parent / picture).stat().st_size < 150_000, picture
+
+
+def test_open_questions_in_the_docs_are_those_that_the_probe_asks():
+    page = (ROOT / "docs" / "least-privilege.md").read_text()
+    table = page.partition("| key | question | expected |")[2]
+    told = re.findall(r"^\| ([\w-]+) \| (.+) \| (.+) \|$", table, re.MULTILINE)
+    assert told == [(each.key, each.text, each.expected) for each in QUESTIONS]

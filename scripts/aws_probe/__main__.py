@@ -86,7 +86,7 @@ class Stack:
     default=Path(),
     help="Folder for the findings; default: the working folder.",
 )
-@click.option("--only", multiple=True, help="Key of a question; s and g are asked anyway.")
+@click.option("--only", multiple=True, help="Key of a question; repeatable.")
 @click.option("--clean-up", "only_cleans", is_flag=True, help="Only remove what a probe left.")
 @click.option("--yes", is_flag=True, help="Do not ask before it begins.")
 def main(

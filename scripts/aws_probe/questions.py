@@ -20,9 +20,13 @@ from aws_probe.workbench import CONTROL_SCHEMA, SCHEMA, OutOfTimeError, Workbenc
 class Question:
     """A question, and what is expected: by AWS's documents, or guessed."""
 
-    key: str
     ask: Callable[[Workbench], Answer]
     expected: str
+
+    @property
+    def key(self) -> str:
+        """By which `--only` names it."""
+        return self.ask.__name__.replace("_", "-")
 
     @property
     def text(self) -> str:
@@ -30,27 +34,27 @@ class Question:
 
 
 QUESTIONS: list[Question] = []
-FIRST = ("s", "g")
+FIRST = ("set-up", "what-is-created")
 
 
-def asks(key: str, expected: str) -> Callable[[Callable[[Workbench], Answer]], Any]:
+def asks(expected: str) -> Callable[[Callable[[Workbench], Answer]], Any]:
     """Adds a function to the questions."""
 
     def add(ask: Callable[[Workbench], Answer]) -> Callable[[Workbench], Answer]:
-        QUESTIONS.append(Question(key, ask, expected))
+        QUESTIONS.append(Question(ask, expected))
         return ask
 
     return add
 
 
-@asks("s", "yes; with --as-role, by the orchestrator's policy alone")
+@asks("yes; with --as-role, by the orchestrator's policy alone")
 def set_up(bench: Workbench) -> Answer:
     """Can an instance be created with its tags, and be asked to reach both endpoints?"""
     bench.set_up()
     return Answer(f"yes, as {bench.role or 'who runs the probe'}")
 
 
-@asks("g", "NOT NULL on the key only; varchar(n); no defaults; a key named for the table")
+@asks("NOT NULL on the key only; varchar(n); no defaults; a key named for the table")
 def what_is_created(bench: Workbench) -> Answer:
     """What does DMS create in PostgreSQL: NOT NULL, lengths, defaults, keys, generated columns?"""
     bench.sql(
@@ -82,7 +86,7 @@ def what_is_created(bench: Workbench) -> Answer:
     return Answer(found, {"columns": columns, "indexes": indexes, "rows": rows}, not columns)
 
 
-@asks("l", "refused when the task is created, or the full load stops before the changes")
+@asks("refused when the task is created, or the full load stops before the changes")
 def both_stops(bench: Workbench) -> Answer:
     """What does a task do for which both StopTaskCachedChanges... settings are true?"""
     both = {"StopTaskCachedChangesApplied": True, "StopTaskCachedChangesNotApplied": True}
@@ -125,14 +129,14 @@ def _shown(seen: dict[str, Any], word: str) -> dict[str, Any]:
     return {name: value for name, value in seen.items() if name.startswith(word)}
 
 
-@asks("b1", "it stops on time, with STOPPED_AT_SERVER_TIME")
+@asks("it stops on time, with STOPPED_AT_SERVER_TIME")
 def server_time_on_idle_source(bench: Workbench) -> Answer:
     """Does a server_time stop end a task when nothing happens on the source?"""
     seen = _idle_load(bench)
     return Answer(f"{seen['Status']}, {seen['StopReason']!r}")
 
 
-@asks("d", "not empty; it may or may not have moved")
+@asks("not empty; it may or may not have moved")
 def checkpoint_of_idle_load(bench: Workbench) -> Answer:
     """Is the recovery checkpoint set, and does it move, when a load finds nothing?"""
     seen = _idle_load(bench)
@@ -141,7 +145,7 @@ def checkpoint_of_idle_load(bench: Workbench) -> Answer:
     return Answer(f"it is {moved}", {"before": seen["before"], "after": after})
 
 
-@asks("j", "an empty list, or InvalidResourceStateFault")
+@asks("an empty list, or InvalidResourceStateFault")
 def statistics_before_it_runs(bench: Workbench) -> Answer:
     """What does DescribeTableStatistics answer while a task is ready or starting?"""
     shown = _shown(_idle_load(bench), "statistics when")
@@ -153,7 +157,7 @@ def _size(rows: list[Any] | str) -> str:
     return rows if isinstance(rows, str) else f"{len(rows)} tables"
 
 
-@asks("m", "'Table completed' from the first moment")
+@asks("'Table completed' from the first moment")
 def table_state_before_the_first_event(bench: Workbench) -> Answer:
     """Which state has a table of a CDC task before anything has changed in it?"""
     states = {
@@ -164,14 +168,14 @@ def table_state_before_the_first_event(bench: Workbench) -> Answer:
     return Answer("; ".join(f"{name}: {', '.join(found)}" for name, found in states.items()))
 
 
-@asks("n", "100 or 0, without meaning")
+@asks("100 or 0, without meaning")
 def progress_of_cdc_task(bench: Workbench) -> Answer:
     """What is FullLoadProgressPercent of a task that only captures changes?"""
     shown = _shown(_idle_load(bench), "percent")
     return Answer("; ".join(f"{name}: {value}" for name, value in shown.items()))
 
 
-@asks("a", "it stops at once, with nothing applied")
+@asks("it stops at once, with nothing applied")
 def server_time_in_the_past(bench: Workbench) -> Answer:
     """What does a task do whose server_time stop lies in the past when it is started?"""
     _insert(bench, 10, "before the stop that is over")
@@ -192,7 +196,7 @@ def server_time_in_the_past(bench: Workbench) -> Answer:
     )
 
 
-@asks("b2", "it never stops by itself")
+@asks("it never stops by itself")
 def commit_time_on_idle_source(bench: Workbench) -> Answer:
     """Does a commit_time stop end a task when nothing happens on the source?"""
     task = bench.task("cdc", start=bench.checkpoint)
@@ -205,7 +209,7 @@ def commit_time_on_idle_source(bench: Workbench) -> Answer:
     return Answer(f"{ended['Status']}, {ended.get('StopReason')!r}", {"states": states})
 
 
-@asks("c", "the change of that very second is applied, the later one is not")
+@asks("the change of that very second is applied, the later one is not")
 def commit_time_boundary(bench: Workbench) -> Answer:
     """Is a change that was committed in the second of a commit_time stop applied?"""
     [(now,)] = bench.sql("SELECT UTC_TIMESTAMP()")
@@ -242,7 +246,7 @@ def _commit_time(moment: datetime) -> str:
     return f"commit_time:{moment:%Y-%m-%dT%H:%M:%S}"
 
 
-@asks("h", "they begin at zero again")
+@asks("they begin at zero again")
 def statistics_after_resume(bench: Workbench) -> Answer:
     """Do the counters of a task go on, or begin anew, when it is resumed?"""
     _insert(bench, 30, "in the first part")
@@ -277,7 +281,7 @@ def _inserts(bench: Workbench, task: str) -> int:
     return 0 if isinstance(rows, str) else sum(row["Inserts"] for row in rows)
 
 
-@asks("i", "it stays: the table is the target's")
+@asks("it stays: the table is the target's")
 def transaction_state_after_delete(bench: Workbench) -> Answer:
     """Is a task's row in awsdms_txn_state still there when the task is deleted?"""
     task = bench.notes.get("resumed")
@@ -299,13 +303,13 @@ def _transaction_states(bench: Workbench, task: str) -> list[tuple[Any, ...]]:
     )
 
 
-@asks("f1", "failed, with the server's error 1236, after a minute or so")
+@asks("failed, with the server's error 1236, after a minute or so")
 def purged_log_with_a_limit(bench: Workbench) -> Answer:
     """How does a task end whose binary log is gone, with RecoveryTimeout = 1?"""
     return _purged_log(bench, recovery_timeout=1)
 
 
-@asks("f2", "it fails with 1236, or waits for ever")
+@asks("it fails with 1236, or waits for ever")
 def purged_log_without_a_limit(bench: Workbench) -> Answer:
     """How does a task end whose binary log is gone, with RecoveryTimeout = -1?"""
     return _purged_log(bench, recovery_timeout=-1)
@@ -328,7 +332,7 @@ def _purged_log(bench: Workbench, *, recovery_timeout: int) -> Answer:
     return Answer(f"{states[-1]}, watched for {bench.pace.watch_s:.0f} s at most", told)
 
 
-@asks("e", "a checkpoint is taken, as on RDS")
+@asks("a checkpoint is taken, as on RDS")
 def checkpoint_start_on_aurora(bench: Workbench) -> Answer:
     """Does Aurora MySQL take a checkpoint as the start, although it has no native start points?"""
     if not bench.sql("SHOW GLOBAL VARIABLES LIKE 'aurora_version'"):
@@ -337,14 +341,14 @@ def checkpoint_start_on_aurora(bench: Workbench) -> Answer:
     return Answer(f"a load from a checkpoint ended {seen['Status']}, {seen['StopReason']!r}")
 
 
-@asks("t", "an instance 5 to 15 minutes, a task half a minute, its start one or two")
+@asks("an instance 5 to 15 minutes, a task half a minute, its start one or two")
 def how_long_states_last(bench: Workbench) -> Answer:
     """How long do instances and tasks take to come and go?"""
     longest = ", ".join(f"{what} {seconds:g} s" for what, seconds in bench.seconds.items())
     return Answer(f"the longest of each: {longest}", bench.seconds)
 
 
-@asks("o", "they are gone with it")
+@asks("they are gone with it")
 def connections_after_delete(bench: Workbench) -> Answer:
     """Are an instance's connections gone with it, and how soon does DMS show that?"""
     began = time.monotonic()
@@ -361,7 +365,7 @@ def connections_after_delete(bench: Workbench) -> Answer:
     return Answer(f"they are gone {gone_after or 0:.0f} s after the instance was deleted")
 
 
-@asks("k", "by the second or by the hour; the time of creating and deleting may count")
+@asks("by the second or by the hour; the time of creating and deleting may count")
 def billing(bench: Workbench) -> Answer:
     """How is the time of an instance rounded in the bill?"""
     return Answer(
