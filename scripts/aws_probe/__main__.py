@@ -4,13 +4,12 @@ import secrets
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 import click
 import psycopg
@@ -19,13 +18,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from aws_probe.cleanup import clean_up
 from aws_probe.findings import Finding, Report
+from aws_probe.place import Place, place_of
 from aws_probe.questions import FIRST, QUESTIONS, Question
-from aws_probe.workbench import AWS, LOCAL, PREFIX, SCHEMA, OutOfTimeError, Workbench
-from dms_pipeline.aws.secrets import DatabaseSecrets
+from aws_probe.workbench import CONTROL_SCHEMA, PREFIX, SCHEMA, OutOfTimeError, Workbench
 from dms_pipeline.aws.session import AwsAccess, new_client
 from dms_pipeline.errors import DmsPipelineError
-from dms_pipeline.resources.source import MySQLSource
-from dms_pipeline.resources.target import PostgresTarget
 
 _REFUSALS = (
     BotoCoreError,
@@ -36,29 +33,8 @@ _REFUSALS = (
     pymysql.MySQLError,
 )
 _HOURS = 1.2
-# Of a role's session; less what the last question may take.
+# Of the hour that a role's session lasts, without what the last question may take.
 _SESSION_S = 3000.0
-
-
-@dataclass(frozen=True, slots=True)
-class Stack:
-    """What the probe uses of a stack: its outputs, under their names there."""
-
-    SourceEndpoint: str
-    SourceSecret: str
-    TargetEndpoint: str
-    TargetSecret: str
-    SubnetGroup: str = ""
-    SecurityGroups: str = ""
-
-    @property
-    def network(self) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        if self.SubnetGroup:
-            found["ReplicationSubnetGroupIdentifier"] = self.SubnetGroup
-        if self.SecurityGroups:
-            found["VpcSecurityGroupIds"] = self.SecurityGroups.split(",")
-        return found
 
 
 @click.command()
@@ -86,7 +62,12 @@ class Stack:
     default=Path(),
     help="Folder for the findings; default: the working folder.",
 )
-@click.option("--only", multiple=True, help="Key of a question; repeatable.")
+@click.option(
+    "--only",
+    multiple=True,
+    type=click.Choice([question.key for question in QUESTIONS]),
+    help="Only this question; repeatable.",
+)
 @click.option("--clean-up", "only_cleans", is_flag=True, help="Only remove what a probe left.")
 @click.option("--yes", is_flag=True, help="Do not ask before it begins.")
 def main(
@@ -109,65 +90,47 @@ def main(
     all that it has created, also after Ctrl-C. Run it where both databases can be reached.
     """
     access = AwsAccess(region=region)
-    dms = new_client("dms", access)
-    outputs = _outputs(access, stack)
-    logins = DatabaseSecrets(new_client("secretsmanager", access))
-    own = logins.read(outputs.SourceSecret)
-    reader = own.username if admin_secret else ""
-    if admin_secret:
-        login = logins.read_login(admin_secret)
-        own = replace(own, username=login.username, password=login.password)
-    source, target = MySQLSource(own), PostgresTarget(logins.read(outputs.TargetSecret))
-    host = urlsplit(str(dms.meta.endpoint_url)).hostname
-    pace = LOCAL if host in ("127.0.0.1", "localhost") else AWS
-    if as_role:
-        pace = replace(pace, budget_s=min(pace.budget_s, _SESSION_S))
+    place = place_of(access, stack, admin_secret)
     if only_cleans:
-        clean_up(dms, source, target, reader=reader, pace=pace, say=_say)
+        clean_up(place, _say)
         return
     asked = [each for each in QUESTIONS if not only or each.key in (*only, *FIRST)]
-    _ask_first(instance_class, price_per_hour, len(asked), own.host, yes=yes)
-    name = f"{PREFIX}{secrets.token_hex(3)}"
+    _ask_first(place, instance_class, price_per_hour, len(asked), yes=yes)
+    pace = place.pace
+    if as_role:
+        pace = replace(pace, budget_s=min(pace.budget_s, _SESSION_S))
     bench = Workbench(
-        dms=new_client("dms", _assumed(access, as_role)) if as_role else dms,
-        source=source,
-        target=target,
-        source_endpoint=_endpoint(dms, outputs.SourceEndpoint),
-        target_endpoint=_endpoint(dms, outputs.TargetEndpoint),
-        reader=reader,
+        place=place,
+        dms=new_client("dms", _assumed(access, as_role)) if as_role else place.dms,
         role=as_role,
-        name=name,
-        pace=pace,
+        name=f"{PREFIX}{secrets.token_hex(3)}",
         instance_class=instance_class,
         engine_version=engine_version,
-        network=outputs.network,
         say=_say,
+        pace=pace,
     )
     began = datetime.now(UTC)
     findings: list[Finding] = []
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        for question in asked:
-            findings.append(_asked(question, bench))
-            _say(f"{question.key}: {findings[-1].status}: {findings[-1].found}")
-            if question.key in FIRST and findings[-1].status == "failed":
-                raise click.ClickException("without that nothing else can be asked")
+        _ask_all(bench, asked, findings)
     finally:
-        seconds = bench.instance_seconds()
-        told = {finding.key for finding in findings}
-        findings += [_not_asked(each) for each in QUESTIONS if each.key not in told]
-        report = Report(
-            probe=name,
-            where="the local DMS" if pace.poll_s == LOCAL.poll_s else f"AWS DMS {engine_version}",
-            began=began.isoformat(timespec="seconds"),
-            instance_seconds=round(seconds, 1),
-            cost_usd=round(seconds / 3600 * price_per_hour, 4),
-            findings=tuple(findings),
-        )
-        for path in report.write(output):
-            click.echo(path)
-        with _told_how_to_clean_up(stack):
-            clean_up(dms, source, target, reader=reader, pace=pace, say=_say)
+        try:
+            report = _report(bench, began, findings, price_per_hour)
+            for path in report.write(output):
+                click.echo(path)
+        finally:
+            with _told_how_to_clean_up(stack):
+                clean_up(place, _say)
+
+
+def _ask_all(bench: Workbench, questions: Iterable[Question], findings: list[Finding]) -> None:
+    """Adds to the findings one by one: whatever ends it, what is known is known."""
+    for question in questions:
+        findings.append(_asked(question, bench))
+        _say(f"{question.key}: {findings[-1].status}: {findings[-1].found}")
+        if question.key in FIRST and findings[-1].status == "failed":
+            raise click.ClickException("without that nothing else can be asked")
 
 
 def _asked(question: Question, bench: Workbench) -> Finding:
@@ -182,34 +145,38 @@ def _asked(question: Question, bench: Workbench) -> Finding:
     return replace(_finding(question, status, answer.found), evidence=answer.evidence)
 
 
-def _not_asked(question: Question) -> Finding:
-    return _finding(question, "open", "not asked")
-
-
 def _finding(question: Question, status: Any, found: str) -> Finding:
     return Finding(question.key, question.text, question.expected, status, found, {})
 
 
-def _ask_first(instance_class: str, price: float, count: int, host: str, *, yes: bool) -> None:
+def _report(
+    bench: Workbench, began: datetime, findings: Sequence[Finding], price_per_hour: float
+) -> Report:
+    seconds = bench.instance_seconds()
+    told = {finding.key for finding in findings}
+    left = [_finding(each, "open", "not asked") for each in QUESTIONS if each.key not in told]
+    return Report(
+        probe=bench.name,
+        where="the local DMS" if bench.place.is_local else f"AWS DMS {bench.engine_version}",
+        began=began.isoformat(timespec="seconds"),
+        instance_seconds=round(seconds, 1),
+        cost_usd=round(seconds / 3600 * price_per_hour, 4),
+        findings=(*findings, *left),
+    )
+
+
+def _ask_first(
+    place: Place, instance_class: str, price_per_hour: float, count: int, *, yes: bool
+) -> None:
     click.echo(
         f"{count} questions, one {instance_class} for about {_HOURS:g} hours: reckoned as "
-        f"{_HOURS * price:.2f} USD at {price:g} USD an hour. The databases of the stack cost what "
-        f"they cost anyway. On the source {host} the schema {SCHEMA} is created and dropped; in "
-        "the target it and that of DMS's control tables.",
+        f"{_HOURS * price_per_hour:.2f} USD at {price_per_hour:g} USD an hour. The databases of "
+        f"the stack cost what they cost anyway. The schema {SCHEMA} is created and dropped in "
+        f"both, and {CONTROL_SCHEMA} in the target; the source is {place.source.settings}.",
         err=True,
     )
     if not yes:
         click.confirm("Begin?", abort=True, err=True)
-
-
-def _outputs(access: AwsAccess, stack: str) -> Stack:
-    found = new_client("cloudformation", access).describe_stacks(StackName=stack)["Stacks"][0]
-    values = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-    needed = ("SourceEndpoint", "SourceSecret", "TargetEndpoint", "TargetSecret")
-    if missing := [name for name in needed if name not in values]:
-        raise click.ClickException(f"the stack {stack} has no output {', '.join(missing)}")
-    known = (*needed, "SubnetGroup", "SecurityGroups")
-    return Stack(**{name: values[name] for name in known if name in values})
 
 
 def _assumed(access: AwsAccess, role: str) -> AwsAccess:
@@ -222,11 +189,6 @@ def _assumed(access: AwsAccess, role: str) -> AwsAccess:
         secret_access_key=given["SecretAccessKey"],
         session_token=given["SessionToken"],
     )
-
-
-def _endpoint(dms: Any, identifier: str) -> str:
-    by_name = [{"Name": "endpoint-id", "Values": [identifier]}]
-    return str(dms.describe_endpoints(Filters=by_name)["Endpoints"][0]["EndpointArn"])
 
 
 @contextmanager

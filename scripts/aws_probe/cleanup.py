@@ -8,6 +8,7 @@ from typing import Any
 import pymysql
 from botocore.exceptions import ClientError
 
+from aws_probe.place import Place
 from aws_probe.workbench import (
     CONTROL_SCHEMA,
     PREFIX,
@@ -15,23 +16,17 @@ from aws_probe.workbench import (
     SCHEMA_IN_GRANT,
     TAGS,
     OutOfTimeError,
-    Pace,
     nothing_is_fine,
 )
-from dms_pipeline.resources.source import MySQLSource
-from dms_pipeline.resources.target import PostgresTarget
-
-Say = Callable[[str], None]
 
 
-def clean_up(
-    dms: Any, source: MySQLSource, target: PostgresTarget, *, reader: str, pace: Pace, say: Say
-) -> None:
-    """Tasks, then instances, until none is left; then the schemas, and what ``reader`` may read.
+def clean_up(place: Place, say: Callable[[str], None]) -> None:
+    """Tasks, then instances, until none is left; then the schemas, and what may be read of them.
 
     Raises:
         OutOfTimeError: if something is still there when the patience is over.
     """
+    dms, pace = place.dms, place.pace
     deadline = time.monotonic() + pace.patience_s
     told: set[str] = set()
     while left := [*_tasks(dms), *_instances(dms)]:
@@ -44,17 +39,18 @@ def clean_up(
                     told.add(name)
                 _try(remove)
         time.sleep(pace.poll_s)
-    drop_schemas(source, target, reader)
+    _drop_schemas(place)
     say("nothing of a probe is left")
 
 
-def drop_schemas(source: MySQLSource, target: PostgresTarget, reader: str) -> None:
-    with source.connect() as mysql, mysql.cursor() as cursor:
+def _drop_schemas(place: Place) -> None:
+    with place.source.connect() as mysql, mysql.cursor() as cursor:
         cursor.execute(f"DROP DATABASE IF EXISTS {SCHEMA}")
-        if reader:
+        if place.reader:
             with suppress(pymysql.MySQLError):  # nothing was granted
-                cursor.execute(f"REVOKE SELECT ON `{SCHEMA_IN_GRANT}`.* FROM '{reader}'@'%'")
-    with target.connect() as postgres:
+                granted = f"SELECT ON `{SCHEMA_IN_GRANT}`.*"
+                cursor.execute(f"REVOKE {granted} FROM '{place.reader}'@'%'")
+    with place.target.connect() as postgres:
         for schema in (SCHEMA, CONTROL_SCHEMA):
             postgres.execute(f"DROP SCHEMA IF EXISTS {schema} CASCADE".encode())
 

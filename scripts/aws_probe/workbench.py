@@ -15,8 +15,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from dms_pipeline.resources.source import MySQLSource
-from dms_pipeline.resources.target import PostgresTarget
+from aws_probe.place import Pace, Place
 
 PREFIX = "dms-probe-"
 SCHEMA = "dms_probe"
@@ -42,61 +41,36 @@ class OutOfTimeError(Exception):
     """Something did not come within its time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How patient the probe is, in seconds.
-
-    Attributes:
-        poll_s: between two looks.
-        window_s: from a start to a stop by time; a task takes a minute or two to read at all.
-        watch_s: for how long something is watched that may never happen.
-        patience_s: for an instance or task to come or go.
-        budget_s: for the whole probe, after which it asks nothing more.
-    """
-
-    poll_s: float
-    window_s: float
-    watch_s: float
-    patience_s: float
-    budget_s: float
-
-
-AWS = Pace(poll_s=5, window_s=150, watch_s=240, patience_s=2700, budget_s=5400)
-LOCAL = Pace(poll_s=0.2, window_s=5, watch_s=4, patience_s=60, budget_s=600)
-
-
 @dataclass(slots=True)
 class Workbench:
     """What the questions need.
 
     Attributes:
-        role: as whom DMS is called, where that is not who runs the probe.
-        reader: the user of the source endpoint, where somebody else creates the tables.
+        place: where they are asked.
+        dms: a boto3 client, perhaps in another role than the place's.
+        role: its ARN then.
+        name: of the instance, and the beginning of those of the tasks.
         checkpoint: where the next CDC task can begin, once there was a load.
         seconds: for each change of state the longest time that it took.
         notes: what one question leaves to another.
     """
 
+    place: Place
     dms: Any
-    source: MySQLSource
-    target: PostgresTarget
-    source_endpoint: str
-    target_endpoint: str
-    reader: str
     role: str
     name: str
-    pace: Pace
     instance_class: str
     engine_version: str
-    network: Mapping[str, Any]
     say: Callable[[str], None]
+    pace: Pace
     instance: str = ""
     checkpoint: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     notes: dict[str, Any] = field(default_factory=dict)
-    began: float = field(default_factory=time.monotonic)
-    instance_began: float = 0.0
     _tasks: int = 0
+    _began: float = field(default_factory=time.monotonic)
+    _instance_began: float = 0.0
+    _instance_ended: float = 0.0
 
     # --- the instance
 
@@ -108,10 +82,10 @@ class Workbench:
             f"CREATE TABLE {SCHEMA}.moments (id int PRIMARY KEY, note varchar(40))",
             f"INSERT INTO {SCHEMA}.moments VALUES (1, 'before the load')",
         )
-        if self.reader:
-            self.sql(f"GRANT SELECT ON `{SCHEMA_IN_GRANT}`.* TO '{self.reader}'@'%'")
+        if reader := self.place.reader:
+            self.sql(f"GRANT SELECT ON `{SCHEMA_IN_GRANT}`.* TO '{reader}'@'%'")
         self.say(f"creating the replication instance {self.name} ({self.instance_class})")
-        self.instance_began = time.monotonic()
+        self._instance_began = time.monotonic()
         made = self.dms.create_replication_instance(
             ReplicationInstanceIdentifier=self.name,
             ReplicationInstanceClass=self.instance_class,
@@ -120,11 +94,11 @@ class Workbench:
             PubliclyAccessible=False,
             AutoMinorVersionUpgrade=False,
             Tags=self._tags(),
-            **self.network,
+            **self.place.network,
         )
         self.instance = made["ReplicationInstance"]["ReplicationInstanceArn"]
         self._await("instance creating", self._instance_status, {"available"})
-        for endpoint in (self.source_endpoint, self.target_endpoint):
+        for endpoint in (self.place.source_endpoint, self.place.target_endpoint):
             self.dms.test_connection(ReplicationInstanceArn=self.instance, EndpointArn=endpoint)
         self._await("connection tests", self._connection_status, {"successful", "failed"})
         if self._connection_status() == "failed":
@@ -135,6 +109,7 @@ class Workbench:
 
     def await_no_instance(self) -> None:
         self._await("instance deleting", self._instance_status, {"gone"})
+        self._instance_ended = time.monotonic()
 
     def connections(self) -> list[dict[str, Any]]:
         return self.described("connections", "replication-instance-arn", self.instance)
@@ -164,8 +139,8 @@ class Workbench:
         made = self.dms.create_replication_task(
             ReplicationTaskIdentifier=f"{self.name}-{self._tasks}",
             ReplicationInstanceArn=self.instance,
-            SourceEndpointArn=self.source_endpoint,
-            TargetEndpointArn=self.target_endpoint,
+            SourceEndpointArn=self.place.source_endpoint,
+            TargetEndpointArn=self.place.target_endpoint,
             MigrationType=migration_type,
             TableMappings=json.dumps({"rules": [rule]}),
             ReplicationTaskSettings=json.dumps({**_SETTINGS, **merged}),
@@ -236,13 +211,13 @@ class Workbench:
 
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """On the source, each committed; the rows of the last."""
-        with self.source.connect() as connection, connection.cursor() as cursor:
+        with self.place.source.connect() as connection, connection.cursor() as cursor:
             for statement in statements:
                 cursor.execute(statement)
             return list(cursor.fetchall())
 
     def target_sql(self, statement: str) -> list[tuple[Any, ...]]:
-        with self.target.connect() as connection:
+        with self.place.target.connect() as connection:
             cursor = connection.execute(statement.encode())
             return list(cursor.fetchall()) if cursor.description else []
 
@@ -256,10 +231,13 @@ class Workbench:
         return []
 
     def out_of_time(self) -> bool:
-        return time.monotonic() - self.began > self.pace.budget_s
+        return time.monotonic() - self._began > self.pace.budget_s
 
     def instance_seconds(self) -> float:
-        return time.monotonic() - self.instance_began if self.instance_began else 0.0
+        """From its creation until it was gone, or until now."""
+        if not self._instance_began:
+            return 0.0
+        return (self._instance_ended or time.monotonic()) - self._instance_began
 
     def _tags(self) -> list[dict[str, str]]:
         expires = datetime.now(UTC) + timedelta(seconds=self.pace.budget_s)
@@ -283,11 +261,3 @@ def nothing_is_fine() -> Iterator[None]:
     except ClientError as error:
         if error.response["Error"]["Code"] != _NOT_FOUND:
             raise
-
-
-def probe_names(dms: Any) -> Iterator[str]:
-    """The identifiers of all instances that a probe has made."""
-    for page in dms.get_paginator("describe_replication_instances").paginate():
-        for row in page["ReplicationInstances"]:
-            if row["ReplicationInstanceIdentifier"].startswith(PREFIX):
-                yield row["ReplicationInstanceIdentifier"]
