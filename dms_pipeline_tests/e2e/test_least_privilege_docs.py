@@ -25,7 +25,7 @@ _COMMANDS = [
 # One shows what is missing, and one asks before it costs anything; both say so by their status.
 _STATUS = {
     "dms-pipeline source prepare studentdb --admin-secret studentdb-admin": 1,
-    "scripts/probe_aws --stack dms-pipeline --admin-secret studentdb-admin": 1,
+    "scripts/probe_aws --stack studentdb --admin-secret studentdb-admin": 1,
 }
 
 pytestmark = pytest.mark.skipif(
@@ -57,7 +57,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
         }
         template = {"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}, "Outputs": outputs}
         run.client("cloudformation").create_stack(
-            StackName="dms-pipeline", TemplateBody=json.dumps(template)
+            StackName="studentdb", TemplateBody=json.dumps(template)
         )
         yield run
     finally:
@@ -76,6 +76,10 @@ def test_commands_do_what_the_page_says(stack: LocalRun, tmp_path: Path):
         AWS_ACCESS_KEY_ID="any",
         AWS_SECRET_ACCESS_KEY="any",
         AWS_DEFAULT_REGION="us-east-1",
+        DMS_SUBNET_GROUP="dms-pipeline-studentdb",
+        DMS_CHECKPOINT_TABLE="dms_load_checkpoints",
+        DMS_METRICS_TABLE="dms_load_cdc_metrics",
+        DMS_NOTIFICATION_TOPIC="arn:aws:sns:us-east-1:123456789012:studentdb-mails",
     )
     for command in _COMMANDS:
         ended = subprocess.run(
