@@ -1,4 +1,4 @@
-"""The CloudFormation template before three programs of others that know AWS's resource types.
+"""The CloudFormation templates before three programs of others that know AWS's resource types.
 
 What they find and is meant so is named here with the reason; all else fails.
 """
@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from dms_pipeline_tests.deployed_policy import TEMPLATE as POLICY
 from dms_pipeline_tests.stack_template import TEMPLATE
 
 _LINTERS = Path(sys.prefix) / "linters" / "bin"
@@ -84,6 +85,11 @@ _ALL: list[tuple[_Linter, Mapping[str, str]]] = [
 @pytest.mark.parametrize(("linter", "explained"), _ALL)
 def test_linter_finds_only_what_is_explained(linter: _Linter, explained: Mapping[str, str]):
     assert linter(TEMPLATE) == explained.keys()
+
+
+@pytest.mark.parametrize(("linter", "explained"), _ALL)
+def test_linter_finds_nothing_more_in_the_policy(linter: _Linter, explained: Mapping[str, str]):
+    assert linter(POLICY) <= explained.keys()
 
 
 @pytest.mark.parametrize(("linter", "explained"), _ALL)

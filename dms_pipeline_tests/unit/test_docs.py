@@ -4,6 +4,7 @@ import re
 import tomllib
 from pathlib import Path
 
+from aws_probe.place import NEEDED_OUTPUTS
 from aws_probe.questions import QUESTIONS
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
@@ -84,3 +85,9 @@ def test_open_questions_in_the_docs_are_those_that_the_probe_asks():
     table = page.partition("| key | question | expected |")[2]
     told = re.findall(r"^\| ([\w-]+) \| (.+) \| (.+) \|$", table, re.MULTILINE)
     assert told == [(each.key, each.text, each.expected) for each in QUESTIONS]
+
+
+def test_stack_has_the_outputs_that_the_probe_asks_for():
+    template = (ROOT / "dms_pipeline" / "deploy" / "cloudformation.yaml").read_text()
+    outputs = re.findall(r"^  (\w+):$", template.partition("\nOutputs:\n")[2], re.MULTILINE)
+    assert {*NEEDED_OUTPUTS, "SubnetGroup", "SecurityGroups"} <= set(outputs)

@@ -10,7 +10,7 @@ from dms_pipeline.errors import ConfigError
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 
-_NEEDED = ("SourceEndpoint", "SourceSecret", "TargetEndpoint", "TargetSecret")
+NEEDED_OUTPUTS = ("SourceEndpoint", "SourceSecret", "TargetEndpoint", "TargetSecret")
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +94,7 @@ def place_of(access: AwsAccess, stack: str, admin_secret: str | None) -> Place:
 def _outputs(access: AwsAccess, stack: str) -> dict[str, str]:
     found = new_client("cloudformation", access).describe_stacks(StackName=stack)["Stacks"][0]
     outputs = {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
-    if missing := [name for name in _NEEDED if name not in outputs]:
+    if missing := [name for name in NEEDED_OUTPUTS if name not in outputs]:
         raise ConfigError(f"the stack {stack} has no output {', '.join(missing)}")
     return outputs
 
