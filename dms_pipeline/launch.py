@@ -6,6 +6,7 @@ launches, is sent here.
 
 import fcntl
 import logging
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -115,9 +116,7 @@ def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
     Uses our dagster.yaml unless the folder has one of its own.
     """
     home.mkdir(parents=True, exist_ok=True)
-    # Two processes that make Dagster's SQLite files at once leave them broken for good.
-    with (home / "opening.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone_in(home):
         link = home / "dagster.yaml"
         if not link.exists() and _DAGSTER_YAML.is_file():
             # There may be a link to where the project was before it was moved.
@@ -126,6 +125,20 @@ def dagster_instance(home: Path) -> Iterator[dg.DagsterInstance]:
         instance = dg.DagsterInstance.from_config(str(home))
     with instance:
         yield instance
+
+
+@contextmanager
+def _alone_in(home: Path) -> Iterator[None]:
+    """Two processes that make Dagster's SQLite files at once leave them broken for good.
+
+    A home that cannot be written, as an image for production has, holds none.
+    """
+    if not os.access(home, os.W_OK):
+        yield
+        return
+    with (home / "opening.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _run(

@@ -10,7 +10,7 @@ from importlib import import_module
 
 import click
 
-from dms_pipeline.errors import DmsPipelineError
+from dms_pipeline.errors import ConfigError, DmsPipelineError
 from dms_pipeline.loading import collector_paused
 
 # In the order in which a user needs them.
@@ -27,6 +27,7 @@ _MODULES = {
     "demo": "demo",
     "dev": "dev",
 }
+_LOCAL = ("local", "demo", "dev")
 
 
 class _LazyGroup(click.Group):
@@ -38,10 +39,32 @@ class _LazyGroup(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _MODULES:
             return None
-        with collector_paused():
-            module = import_module(f"dms_pipeline.cli.{_MODULES[cmd_name]}")
+        try:
+            with collector_paused():
+                module = import_module(f"dms_pipeline.cli.{_MODULES[cmd_name]}")
+        except ModuleNotFoundError as error:
+            if cmd_name not in _LOCAL:
+                raise
+            return _not_installed(cmd_name, str(error.name))
         command: click.Command = getattr(module, cmd_name)
         return command
+
+
+def _not_installed(name: str, module: str) -> click.Command:
+    """In place of a command of the local stack, which an image for production does without."""
+
+    def refuse() -> None:
+        raise ConfigError(
+            f"`dms-pipeline {name}` needs the local stack, and {module} is not installed here; "
+            "install it with: pip install 'dms_pipeline[local]'"
+        )
+
+    return click.Command(
+        name,
+        callback=refuse,
+        short_help="Not installed here.",
+        context_settings={"ignore_unknown_options": True, "allow_extra_args": True},
+    )
 
 
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
