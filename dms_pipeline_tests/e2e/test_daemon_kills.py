@@ -1,0 +1,127 @@
+"""The daemon of a production Dagster is killed again and again while schedules run every minute."""
+
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dms_pipeline_tests.e2e.dagster_dev import ENDED
+from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline, load_full
+from dms_pipeline_tests.e2e.local_run import LocalRun, copied_pipelines, wait_for
+from dms_pipeline_tests.e2e.production import Production, impatient, production
+
+_NAMES = ("hourly", "daily")
+_MINUTES = 8
+_START = """mutation ($selector: ScheduleSelector!) {
+  startSchedule(scheduleSelector: $selector) {
+    __typename ... on ScheduleStateResult {scheduleState {id selectorId}}}}"""
+_STOP = """mutation ($id: String!) {stopRunningSchedule(id: $id) {__typename}}"""
+_RUNS = """query ($job: String!) {runsOrError(filter: {pipelineName: $job}) {
+  ... on Runs {results {runId parentRunId status tags {key value}}}}}"""
+
+pytestmark = pytest.mark.soak
+
+
+@pytest.fixture
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
+    folder = tmp_path_factory.mktemp("daemon-kills")
+    run = LocalRun(folder / "local", copied_pipelines(folder))
+    for name in _NAMES:
+        LoadedPipeline(run, name).configure(_every_minute)
+    try:
+        run.succeed("local", "up")
+        load_full(LoadedPipeline(run, name) for name in _NAMES)
+        with production(run, folder, impatient) as made:
+            yield made
+    finally:
+        run.kill_everything()
+
+
+def _every_minute(content: dict[str, Any]) -> None:
+    content["schedule"]["cron"] = "* * * * *"
+    content["stop"] = {"window_s": 1}
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of a job; ``minute`` is that of the tick that it or its first try is of."""
+
+    run_id: str
+    minute: datetime
+    parent: str | None
+    status: str
+
+
+def _runs(made: Production, pipeline: LoadedPipeline) -> list[_Run]:
+    found = []
+    for row in made.ui.ask(_RUNS, job=pipeline.incremental)["results"]:
+        tags = {each["key"]: each["value"] for each in row["tags"]}
+        minute = datetime.fromisoformat(tags["dagster/run_key"])
+        found.append(_Run(row["runId"], minute, row["parentRunId"], row["status"]))
+    return found
+
+
+def _kill_until(made: Production, end: float, rng: random.Random) -> int:
+    """How many times the daemon was killed: at any time, and often as schedules are due."""
+    kills = 0
+    while (now := time.time()) < end:
+        at_any_time = now + rng.uniform(1, 15)
+        around_a_tick = now - now % 60 + 60 + rng.uniform(-0.5, 9)
+        time.sleep(max(0.5, rng.choice((at_any_time, around_a_tick, at_any_time)) - now))
+        made.kill("daemon")
+        kills += 1
+        for name in _NAMES:
+            LoadedPipeline(made.run, name).insert(rng.randrange(3))
+        time.sleep(rng.uniform(0, 3))
+        made.start("daemon")
+    return kills
+
+
+@pytest.mark.parametrize("seed", [20261128])
+def test_each_tick_has_one_run_and_every_load_goes_on(made: Production, seed: int):
+    rng = random.Random(seed)
+    pipelines = [LoadedPipeline(made.run, name) for name in _NAMES]
+    # The whole of a minute lies between starting the schedules and their first tick.
+    time.sleep(60 - time.time() % 60 + 5)
+    first = time.time()
+    states = [
+        made.ui.ask(_START, selector={**made.ui.location, "scheduleName": f"{name}_schedule"})
+        for name in _NAMES
+    ]
+    kills = _kill_until(made, first + 60 * _MINUTES, rng)
+    # The last tick is over before the schedules stop.
+    time.sleep(max(0.0, 30 - time.time() % 60))
+    for state in states:
+        made.ui.ask(_STOP, id=state["scheduleState"]["id"])
+    last = time.time()
+    wait_for("the end of all runs", lambda: all(_have_ended(made, each) for each in pipelines))
+    due = [datetime.fromtimestamp(at, UTC) for at in range(_minute(first) + 60, int(last) + 1, 60)]
+    print(f"seed {seed}: {kills} kills, {len(due)} ticks of {len(pipelines)} schedules")
+    for pipeline in pipelines:
+        runs = _runs(made, pipeline)
+        assert sorted(run.minute for run in runs if run.parent is None) == due
+        _each_tick_was_loaded(runs)
+        assert len(pipeline.checkpoints()) == 1 + len(due)
+        assert pipeline.target_rows() == pipeline.source_rows()
+        assert pipeline.left_in_dms() == []
+        assert not pipeline.is_leased()
+
+
+def _minute(at: float) -> int:
+    return int(at) // 60 * 60
+
+
+def _have_ended(made: Production, pipeline: LoadedPipeline) -> bool:
+    return all(run.status in ENDED for run in _runs(made, pipeline))
+
+
+def _each_tick_was_loaded(runs: list[_Run]) -> None:
+    """By the run of the tick, or by the one that Dagster put in its place."""
+    for minute in {run.minute for run in runs}:
+        of_tick = [run.status for run in runs if run.minute == minute]
+        assert of_tick.count("SUCCESS") == 1, (minute, of_tick)
+        assert len(of_tick) <= 2, (minute, of_tick)
