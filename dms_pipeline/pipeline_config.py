@@ -139,7 +139,9 @@ class TableSection(_Section):
         False,
         description="load it without a primary key; whole rows are compared then",
     )
-    checks: TableChecksSection = TableChecksSection.model_validate({})
+    checks: TableChecksSection = Field(
+        TableChecksSection.model_validate({}), description="how this one is checked"
+    )
 
 
 class StopSection(_Section):
@@ -166,7 +168,9 @@ class StopSection(_Section):
 class ScheduleSection(_Section):
     """When the incremental load runs; switched on in the Dagster UI."""
 
-    cron: Annotated[str, AfterValidator(_is_cron)] = Field(description="cron expression")
+    cron: Annotated[str, AfterValidator(_is_cron)] = Field(
+        description="cron expression, such as '0 * * * *'"
+    )
     timezone: Annotated[str, AfterValidator(_is_timezone)] = Field("UTC", description="IANA name")
 
 
@@ -177,7 +181,9 @@ class WindowSection(_Section):
         description="cron expression in the schedule's time zone, such as '* * * * 1-5'"
     )
     instance_class: str = Field(alias="class", description="DMS replication instance class")
-    price_per_hour_usd: float | None = Field(None, ge=0, description="for the cost in the mails")
+    price_per_hour_usd: float | None = Field(
+        None, ge=0, description="your price of the class, for the cost in mails and UI"
+    )
 
 
 class InstanceSection(_Section):
@@ -187,7 +193,9 @@ class InstanceSection(_Section):
         "ephemeral",
         description="ephemeral: deleted after each run; warm: kept for the next run, and billed",
     )
-    price_per_hour_usd: float | None = Field(None, ge=0, description="for the cost in the mails")
+    price_per_hour_usd: float | None = Field(
+        None, ge=0, description="your price of the class, for the cost in mails and UI"
+    )
     windows: tuple[WindowSection, ...] = Field(
         (), description="other classes at other times; the first that matches counts"
     )
@@ -211,19 +219,27 @@ class InstanceSection(_Section):
 
 
 class _PipelineFile(_Section):
-    source: SourceSection
-    target: TargetSection
-    tables: tuple[TableSection, ...] = Field(min_length=1)
-    schedule: ScheduleSection
-    instance: InstanceSection = InstanceSection.model_validate({})
-    stop: StopSection = StopSection.model_validate({})
+    source: SourceSection = Field(description="where the rows come from")
+    target: TargetSection = Field(description="where the rows go")
+    tables: tuple[TableSection, ...] = Field(
+        min_length=1, description="every table that table_mappings.json selects"
+    )
+    schedule: ScheduleSection = Field(description="when the incremental load runs")
+    instance: InstanceSection = Field(
+        InstanceSection.model_validate({}), description="what a load runs on"
+    )
+    stop: StopSection = Field(
+        StopSection.model_validate({}), description="where an incremental load stops"
+    )
     on_failure: Literal["keep", "delete"] = Field(
         "keep", description="keep instance and task of a failed run for debugging, or delete them"
     )
     keep_hours: int = Field(
         24, ge=1, description="hours after which what a failed run left is deleted"
     )
-    checks: ChecksSection = ChecksSection.model_validate({})
+    checks: ChecksSection = Field(
+        ChecksSection.model_validate({}), description="how the tables are checked after each load"
+    )
     freshness: FreshnessSection | None = Field(
         None, description="when a table that is not loaded is late; default: never"
     )

@@ -11,8 +11,7 @@ from botocore.model import ServiceModel
 from click.testing import CliRunner
 
 from dms_pipeline.cli import cli
-from dms_pipeline.stack_environment import OUTPUTS
-from dms_pipeline_tests.stack_template import template
+from dms_pipeline_tests import docs
 from dms_pipeline_tests.wsgi_bridge import local_aws
 
 ROOT = Path(__file__).parents[2]
@@ -80,14 +79,13 @@ def test_every_picture_in_the_docs_is_there_and_small():
             assert (page.parent / picture).stat().st_size < 150_000, picture
 
 
-def test_open_questions_in_the_docs_are_those_that_the_probe_asks():
-    page = (ROOT / "docs" / "least-privilege.md").read_text()
-    table = page.partition("| key | question | expected |")[2]
-    told = re.findall(r"^\| ([\w-]+) \| (.+) \| (.+) \|$", table, re.MULTILINE)
-    assert told == [(each.key, each.text, each.expected) for each in QUESTIONS]
+def test_the_reference_of_the_configuration_is_up_to_date():
+    """`python -m dms_pipeline_tests.docs` writes it anew."""
+    assert docs.PAGE.read_text() == docs.configuration_page()
 
 
-def test_stack_has_the_outputs_that_the_probe_asks_for():
-    template = (ROOT / "dms_pipeline" / "deploy" / "cloudformation.yaml").read_text()
-    outputs = re.findall(r"^  (\w+):$", template.partition("\nOutputs:\n")[2], re.MULTILINE)
-    assert {*NEEDED_OUTPUTS, "SubnetGroup", "SecurityGroups"} <= set(outputs)
+def test_the_reference_names_every_variable_that_is_read():
+    source = (ROOT / "dms_pipeline" / "deployments.py").read_text()
+    read = set(re.findall(r'environment(?:\.get\(|, )"([A-Z_]+)"', source))
+    assert len(read) >= 10
+    assert read == set(docs.variables())
