@@ -2,6 +2,7 @@
 
 import re
 import tomllib
+from datetime import UTC, datetime
 from pathlib import Path
 
 from aws_probe.place import NEEDED_OUTPUTS
@@ -10,7 +11,9 @@ from botocore.loaders import Loader
 from botocore.model import ServiceModel
 from click.testing import CliRunner
 
+from dms_pipeline import report
 from dms_pipeline.cli import cli
+from dms_pipeline.records import RunRecord
 from dms_pipeline_tests import docs
 from dms_pipeline_tests.wsgi_bridge import local_aws
 
@@ -89,3 +92,25 @@ def test_the_reference_names_every_variable_that_is_read():
     read = set(re.findall(r'environment(?:\.get\(|, )"([A-Z_]+)"', source))
     assert len(read) >= 10
     assert read == set(docs.variables())
+
+
+def test_the_example_of_the_cost_model_is_what_the_mail_says():
+    page = (ROOT / "docs" / "cost-model.md").read_text()
+    run = RunRecord(
+        pipeline="any",
+        load_date=datetime(2026, 11, 23, tzinfo=UTC),
+        run_id="any",
+        instance_class="dms.t3.medium",
+        billed_s=942,
+        active_s=101,
+        price_per_hour_usd=0.07,
+    )
+    for line in report._cost_lines(run):
+        assert f"    {line}\n" in page
+    assert run.cost_usd is not None
+    assert run.always_on_usd_per_day is not None
+    rows = re.findall(r"^\| [\w ]+ \| (\d+) \| ([\d.]+) \| (\d+)% \|$", page, re.MULTILINE)
+    assert len(rows) == 5
+    for loads, cost, share in rows:
+        a_day = int(loads) * run.cost_usd
+        assert (cost, share) == (f"{a_day:.2f}", f"{100 * a_day / run.always_on_usd_per_day:.0f}")
