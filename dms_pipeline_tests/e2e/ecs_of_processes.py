@@ -22,6 +22,8 @@ _SERVICE = f"{_ARN}:task/dagster/service"
 CLUSTER = f"{_ARN}:cluster/dagster"
 TASK_DEFINITION = f"{_ARN}:task-definition/dagster-run:1"
 _TARGET = "AmazonEC2ContainerServiceV20141113."
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_TaskOverride.html
+_OVERRIDES_MAX = 8192
 
 Answer = dict[str, Any]
 
@@ -63,6 +65,7 @@ class EcsOfProcesses:
 
     def _start(self, asked: Answer) -> Answer:
         assert (asked["cluster"], asked["taskDefinition"]) == (CLUSTER, TASK_DEFINITION)
+        assert len(json.dumps(asked["overrides"])) <= _OVERRIDES_MAX
         [override] = asked["overrides"]["containerOverrides"]
         assert override["name"] == "run"
         arn = f"{_ARN}:task/dagster/{uuid.uuid4().hex}"

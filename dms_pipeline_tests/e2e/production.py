@@ -36,7 +36,7 @@ class Production:
     """The parts by their names; each can be killed and started anew."""
 
     run: LocalRun
-    home: Path
+    folder: Path
     environment: dict[str, str]
     commands: dict[str, list[str]]
     ecs: EcsOfProcesses
@@ -44,10 +44,10 @@ class Production:
     processes: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
 
     def start(self, part: str) -> None:
-        with (self.home / f"{part}.log").open("a") as output:
+        with (self.folder / f"{part}.log").open("a") as output:
             self.processes[part] = subprocess.Popen(
                 self.commands[part],
-                cwd=self.home,
+                cwd=self.folder,
                 env=self.environment,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -84,7 +84,7 @@ class Production:
             return False
 
     def log(self, part: str) -> str:
-        return (self.home / f"{part}.log").read_text()
+        return (self.folder / f"{part}.log").read_text()
 
     def worker(self, run_id: str) -> int:
         return self.ecs.process_of(run_id).pid
@@ -111,10 +111,13 @@ def production(
         commands = _commands({"4000": str(code_port), "3000": str(ui_port)}, home)
         ui = Ui(f"http://127.0.0.1:{ui_port}")
         environment["DMS_PIPELINE_DAGSTER_URL"] = ui.url
-        made = Production(run, home, environment, commands, ecs, ui)
+        made = Production(run, folder, environment, commands, ecs, ui)
         try:
             made.start_all()
             yield made
+            # In production nothing can be written there. Dagster gets over that for these two.
+            left = {path.name for path in home.iterdir()}
+            assert left <= {"dagster.yaml", "workspace.yaml", "logs", ".logs_queue"}
         finally:
             for part, process in made.processes.items():
                 if process.poll() is None:

@@ -66,17 +66,16 @@ def _runs(made: Production, pipeline: LoadedPipeline) -> list[_Run]:
 
 
 def _kill_until(made: Production, end: float, rng: random.Random) -> int:
-    """How many times the daemon was killed: at any time, and often as schedules are due."""
+    """How many times the daemon was killed: at any time, and in each minute as runs are due."""
     kills = 0
     while (now := time.time()) < end:
-        at_any_time = now + rng.uniform(1, 15)
-        around_a_tick = now - now % 60 + 60 + rng.uniform(-0.5, 9)
-        time.sleep(max(0.5, rng.choice((at_any_time, around_a_tick, at_any_time)) - now))
+        pause, to_tick = rng.uniform(3, 14), 60 - now % 60
+        time.sleep(pause if pause < to_tick else to_tick + rng.uniform(-0.5, 9))
         made.kill("daemon")
         kills += 1
         for name in _NAMES:
             LoadedPipeline(made.run, name).insert(rng.randrange(3))
-        time.sleep(rng.uniform(0, 3))
+        time.sleep(rng.uniform(0, 2))
         made.start("daemon")
     return kills
 
@@ -100,9 +99,9 @@ def test_each_tick_has_one_run_and_every_load_goes_on(made: Production, seed: in
     last = time.time()
     wait_for("the end of all runs", lambda: all(_have_ended(made, each) for each in pipelines))
     due = [datetime.fromtimestamp(at, UTC) for at in range(_minute(first) + 60, int(last) + 1, 60)]
-    print(f"seed {seed}: {kills} kills, {len(due)} ticks of {len(pipelines)} schedules")
     for pipeline in pipelines:
         runs = _runs(made, pipeline)
+        print(f"seed {seed}: {kills} kills, {len(due)} ticks, {len(runs)} runs of {pipeline.name}")
         assert sorted(run.minute for run in runs if run.parent is None) == due
         _each_tick_was_loaded(runs)
         assert len(pipeline.checkpoints()) == 1 + len(due)

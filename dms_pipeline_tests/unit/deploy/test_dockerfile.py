@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from dms_pipeline_tests.commands_of_docs import commands
 from dms_pipeline_tests.unit.deploy.linters import ARE_HERE, DEPLOY, NO_LINTERS, ROOT, lint
 
 DOCKERFILE = DEPLOY / "Dockerfile"
@@ -56,6 +57,14 @@ def test_every_command_is_one_that_the_image_installs():
         ).stdout
         for option in (part for part in arguments if part.startswith("--")):
             assert option in help_text, option
+
+
+def test_the_docs_build_it_with_what_it_takes():
+    [command] = (each for each in commands() if each.startswith("docker build"))
+    words = shlex.split(command)
+    assert ROOT / words[words.index("-f") + 1] == DOCKERFILE
+    given = words[words.index("--build-arg") + 1].partition("=")[0]
+    assert [given] == [each.partition("=")[0] for each in _instructions("ARG")]
 
 
 def test_it_runs_as_a_numbered_user_without_privileges_and_holds_no_secret():
