@@ -67,9 +67,13 @@ def _told(text: str) -> Iterator[str]:
         yield from filter(_is_command, candidates)
 
 
+def program(command: str) -> str:
+    """The first word that sets no variable."""
+    return next((word for word in command.split() if not re.match(r"[A-Z_]+=", word)), "")
+
+
 def _is_command(text: str) -> bool:
-    words = [word for word in text.split() if not re.match(r"[A-Z_]+=", word)]
-    return len(words) > 1 and words[0] in _PROGRAMS and "…" not in text
+    return program(text) in _PROGRAMS and program(text) != text and "…" not in text
 
 
 def filled_in(command: str) -> list[str]:

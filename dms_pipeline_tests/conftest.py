@@ -13,6 +13,7 @@ from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer
 from dms_pipeline.local_dms.stack import LocalStack
 from dms_pipeline_tests.chromium import NO_CHROMIUM
 from dms_pipeline_tests.mysql_program import NO_MYSQL, find_mysql_program
+from dms_pipeline_tests.unit.deploy.linters import NO_LINTERS
 
 _HERE = Path(__file__).parent
 
@@ -42,7 +43,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     skipped = terminalreporter.stats.get("skipped", [])
-    for reason in (NO_MYSQL, NO_CHROMIUM):
+    for reason in (NO_MYSQL, NO_CHROMIUM, NO_LINTERS):
         missing = sum(reason in str(report.longrepr) for report in skipped)
         if missing:
             terminalreporter.write_sep("!", f"{missing} skipped: {reason}", yellow=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from dms_pipeline_tests.commands_of_docs import NOT_RUN, RUN_ELSEWHERE, commands, filled_in
+from dms_pipeline_tests.commands_of_docs import NOT_RUN, RUN_ELSEWHERE, commands, filled_in, program
 from dms_pipeline_tests.e2e.local_run import PATIENCE_S, LocalRun, new_local_run
 
 _PROGRAMS = Path(sys.executable).parent
@@ -26,13 +26,10 @@ def loaded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalRun]:
         yield run
 
 
-def _of(*programs: str) -> list[str]:
-    return [
-        command
-        for command in commands()
-        if command not in RUN_ELSEWHERE | NOT_RUN
-        and any(f"{program} " in f" {command}" for program in programs)
-    ]
+def _of(wanted: str) -> list[str]:
+    """The commands of a program that are run here."""
+    elsewhere = RUN_ELSEWHERE | NOT_RUN
+    return [each for each in commands() if program(each) == wanted and each not in elsewhere]
 
 
 def _rank(command: str) -> int:
@@ -53,6 +50,7 @@ def test_every_command_of_ours_does_what_the_docs_say(loaded: LocalRun):
         else:
             done = loaded.command(*words)
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
+    loaded.succeed("local", "up")
 
 
 def _newest(run: LocalRun) -> str:
@@ -73,8 +71,8 @@ def _commands_of_dagster_run(run: LocalRun) -> None:
     assert len(told) == 2
     environment = run.environment(DAGSTER_HOME=str(run.home / "dagster"), PYTHONWARNINGS="ignore")
     for command in told:
-        program, *words = filled_in(command)
-        _runs([str(_PROGRAMS / program), *words], environment)
+        _, *words = filled_in(command)
+        _runs([str(_PROGRAMS / "dagster"), *words], environment)
 
 
 def _runs(command: list[str], environment: dict[str, str]) -> str:
@@ -98,7 +96,7 @@ def test_requests_to_the_local_endpoint_are_answered(loaded: LocalRun):
 @pytest.mark.skipif(not _AWS.is_file(), reason="needs .venv/clients, which `make test` makes")
 def test_commands_of_the_aws_cli_are_answered_by_the_local_endpoint(loaded: LocalRun):
     """What is deployed is left out: the template has tests of its own, which read the command."""
-    _a_cluster(loaded)
+    subnet, group = _a_cluster(loaded)
     url = loaded.addresses["endpoint_url"]
     keys = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local"}
     environment = loaded.environment(
@@ -107,15 +105,16 @@ def test_commands_of_the_aws_cli_are_answered_by_the_local_endpoint(loaded: Loca
     told = [command for command in _of("aws") if "cloudformation deploy" not in command]
     assert told
     for command in told:
-        words = filled_in(command)
+        words = filled_in(command.replace("subnet-01", subnet).replace("sg-01", group))
         _runs([str(_AWS), *words[words.index("aws") + 1 :]], environment)
 
 
-def _a_cluster(run: LocalRun) -> None:
-    """What `aws ecs run-task` names."""
+def _a_cluster(run: LocalRun) -> tuple[str, str]:
+    """Makes what `aws ecs run-task` needs; a subnet and a security group that are there."""
     ecs: Any = run.client("ecs")
+    ec2: Any = run.client("ec2")
     ecs.create_cluster(clusterName="dagster")
-    container = {"name": "run", "image": "any"}
+    container = {"name": "run", "image": "any", "memory": 512}
     ecs.register_task_definition(
         family="dagster-run",
         requiresCompatibilities=["FARGATE"],
@@ -124,3 +123,6 @@ def _a_cluster(run: LocalRun) -> None:
         memory="1024",
         containerDefinitions=[container],
     )
+    subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    group = ec2.describe_security_groups()["SecurityGroups"][0]["GroupId"]
+    return subnet, group
