@@ -13,7 +13,7 @@ from botocore.model import ServiceModel
 from dms_pipeline import report
 from dms_pipeline.records import RunRecord
 from dms_pipeline_tests import docs
-from dms_pipeline_tests.commands_of_docs import NOT_RUN, RUN_ELSEWHERE, commands, program
+from dms_pipeline_tests.commands_of_docs import NOT_RUN, PAGES, RUN_ELSEWHERE, commands, program
 from dms_pipeline_tests.wsgi_bridge import local_aws
 
 ROOT = Path(__file__).parents[2]
@@ -117,3 +117,19 @@ def test_the_example_of_the_cost_model_is_what_the_mail_says():
     for loads, cost, share in rows:
         a_day = int(loads) * run.cost_usd
         assert (cost, share) == (f"{a_day:.2f}", f"{100 * a_day / run.always_on_usd_per_day:.0f}")
+
+
+def _anchors(page: Path) -> set[str]:
+    """Those that a page's headings make where it is shown."""
+    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading).lower().replace(" ", "-") for heading in headings}
+
+
+def test_every_link_within_the_docs_leads_to_a_page_and_a_heading():
+    for page in PAGES:
+        for target in re.findall(r"(?<!!)\[[^]]*\]\(([^)\s]+)\)", page.read_text()):
+            name, _, anchor = target.partition("#")
+            if "://" not in target:
+                linked = (page.parent / name).resolve() if name else page
+                assert linked.is_file(), f"{page.name}: {target}"
+                assert not anchor or anchor in _anchors(linked), f"{page.name}: {target}"
