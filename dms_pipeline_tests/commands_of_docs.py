@@ -29,8 +29,6 @@ RUN_ELSEWHERE = {
     "make demo": "e2e/test_walkthrough.py",
     "make dev": "e2e/test_dev.py",
     "make bench": "integration/test_bench.py",
-    "make bench ARGS=--quick": "integration/test_bench.py",
-    'make bench ARGS="--only cdc-small --rounds 3"': "integration/test_bench.py",
     ".venv/bin/python -m dms_pipeline.local_dms --port 4566 --home ./aws": (
         "integration/test_local_aws_process.py"
     ),
@@ -42,6 +40,8 @@ RUN_ELSEWHERE = {
     "dagster-daemon liveness-check": "e2e/test_production.py",
 }
 """Those that a test of their own runs, or the part of them that can be: by the test's file."""
+PAGES_RUN_ELSEWHERE = {"performance.md": "integration/test_bench.py"}
+"""Pages whose commands all are run by a test of their own."""
 NOT_RUN = {
     "make check": "a developer's, which is run before each commit",
     "make clean": "would delete what the tests run in",
@@ -49,9 +49,11 @@ NOT_RUN = {
 
 
 def commands() -> dict[str, str]:
-    """All that are told, each with the first page that does, by their text without comments."""
+    """All of the other pages, each with the first that tells it, by their text without comments."""
     found: dict[str, str] = {}
     for page in PAGES:
+        if page.name in PAGES_RUN_ELSEWHERE:
+            continue
         for command in _told(page.read_text(encoding="utf-8")):
             found.setdefault(command, page.name)
     return found
