@@ -220,7 +220,7 @@ def test_roles_may_pass_on_two_roles_to_ecs_and_start_one_task_definition(templa
     assert passing["Condition"] == {
         "StringEquals": {"iam:PassedToService": "ecs-tasks.amazonaws.com"}
     }
-    assert may["StartRuns"]["Resource"] == {"Ref": "RunTask"}
+    assert may["StartRuns"]["Resource"]["Fn::Sub"].endswith("/${AWS::StackName}-run:*")
     for role in ("ServiceRole", "RunRole", "ExecutionRole"):
         for sid, statement in _statements(template, role).items():
             everywhere = statement["Resource"] == "*"
