@@ -12,6 +12,8 @@ DMS_SECURITY_GROUPS       security group ids for instances, with commas between;
 DMS_PIPELINE_DAGSTER_URL  where Dagster's UI is (https://...), for links in mails; default: no links
 DMS_POLL_INTERVAL_S       seconds between two looks at DMS; default: 15 on AWS, 0.1 locally
 DMS_DRAIN_WINDOW_S        seconds that an incremental load reads on; default: 90 on AWS, 1 locally
+
+On AWS, `dms-pipeline configure` writes those that a stack answers into a file.
 """
 
 import os

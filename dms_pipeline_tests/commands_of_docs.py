@@ -40,19 +40,26 @@ RUN_ELSEWHERE = {
     "dagster-daemon liveness-check": "e2e/test_production.py",
 }
 """Those that a test of their own runs, or the part of them that can be: by the test's file."""
-PAGES_RUN_ELSEWHERE = {"performance.md": "integration/test_bench.py"}
-"""Pages whose commands all are run by a test of their own."""
+PAGES_RUN_ELSEWHERE = {
+    "aws.md": "e2e/test_deployed_stack.py",
+    "performance.md": "integration/test_bench.py",
+}
+"""Pages whose commands are run by a test of their own, as far as they can be without AWS."""
 NOT_RUN = {
     "make check": "a developer's, which is run before each commit",
     "make clean": "would delete what the tests run in",
 }
 
 
-def commands() -> dict[str, str]:
-    """All of the other pages, each with the first that tells it, by their text without comments."""
+def commands(*, of_all_pages: bool = False) -> dict[str, str]:
+    """All of the other pages, each with the first that tells it, by their text without comments.
+
+    Args:
+        of_all_pages: also of those pages whose commands are run elsewhere.
+    """
     found: dict[str, str] = {}
     for page in PAGES:
-        if page.name in PAGES_RUN_ELSEWHERE:
+        if page.name in PAGES_RUN_ELSEWHERE and not of_all_pages:
             continue
         for command in _told(page.read_text(encoding="utf-8")):
             found.setdefault(command, page.name)

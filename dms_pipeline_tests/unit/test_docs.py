@@ -9,9 +9,12 @@ from aws_probe.place import NEEDED_OUTPUTS
 from aws_probe.questions import QUESTIONS
 from botocore.loaders import Loader
 from botocore.model import ServiceModel
+from click.testing import CliRunner
 
 from dms_pipeline import report
+from dms_pipeline.cli import cli
 from dms_pipeline.records import RunRecord
+from dms_pipeline.stack_environment import OUTPUTS
 from dms_pipeline_tests import docs
 from dms_pipeline_tests.commands_of_docs import (
     NOT_RUN,
@@ -21,6 +24,7 @@ from dms_pipeline_tests.commands_of_docs import (
     commands,
     program,
 )
+from dms_pipeline_tests.stack_template import template
 from dms_pipeline_tests.wsgi_bridge import local_aws
 
 ROOT = Path(__file__).parents[2]
