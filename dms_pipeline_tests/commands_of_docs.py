@@ -36,6 +36,7 @@ RUN_ELSEWHERE = {
         "integration/test_local_aws_process.py"
     ),
     "python -m dms_pipeline_tests.docs": "unit/test_docs.py",
+    "dms-pipeline configure --stack NAME": "e2e/test_deployed_stack.py",
     "dagster api grpc-health-check --host 127.0.0.1 --port 4000": "e2e/test_production.py",
     "dagster-daemon liveness-check": "e2e/test_production.py",
 }
@@ -47,6 +48,7 @@ PAGES_RUN_ELSEWHERE = {
 """Pages whose commands are run by a test of their own, as far as they can be without AWS."""
 NOT_RUN = {
     "make check": "a developer's, which is run before each commit",
+    "make soak": "runs the long tests themselves",
     "make clean": "would delete what the tests run in",
 }
 
