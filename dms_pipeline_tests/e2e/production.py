@@ -166,10 +166,9 @@ def _commands(ports: dict[str, str], home: Path) -> dict[str, list[str]]:
     of_image = shlex.split(found.group(1).replace(",", " "))
     commands: dict[str, list[str]] = {}
     for each in containers:
+        _, *check = each["HealthCheck"]["Command"]
         commands[each["Name"]] = [str(part) for part in each.get("Command", of_image)]
-        commands[f"{each['Name']} health"] = [str(part) for part in each["HealthCheck"]["Command"]][
-            1:
-        ]
+        commands[f"{each['Name']} health"] = [str(part) for part in check]
     here = {
         **ports,
         "/opt/dagster/workspace.yaml": str(home / "workspace.yaml"),
