@@ -43,6 +43,7 @@ RUN_ELSEWHERE = {
 """Those that a test of their own runs, or the part of them that can be: by the test's file."""
 PAGES_RUN_ELSEWHERE = {
     "aws.md": "e2e/test_deployed_stack.py",
+    "least-privilege.md": "e2e/test_least_privilege_docs.py",
     "performance.md": "integration/test_bench.py",
 }
 """Pages whose commands are run by a test of their own, as far as they can be without AWS."""

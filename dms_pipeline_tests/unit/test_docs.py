@@ -144,3 +144,16 @@ def test_every_link_within_the_docs_leads_to_a_page_and_a_heading():
                 linked = (page.parent / name).resolve() if name else page
                 assert linked.is_file(), f"{page.name}: {target}"
                 assert not anchor or anchor in _anchors(linked), f"{page.name}: {target}"
+
+
+def test_open_questions_in_the_docs_are_those_that_the_probe_asks():
+    page = (ROOT / "docs" / "least-privilege.md").read_text()
+    table = page.partition("| key | question | expected |")[2]
+    told = re.findall(r"^\| ([\w-]+) \| (.+) \| (.+) \|$", table, re.MULTILINE)
+    assert told == [(each.key, each.text, each.expected) for each in QUESTIONS]
+
+
+def test_stack_has_the_outputs_that_the_probe_asks_for():
+    template = (ROOT / "dms_pipeline" / "deploy" / "cloudformation.yaml").read_text()
+    outputs = re.findall(r"^  (\w+):$", template.partition("\nOutputs:\n")[2], re.MULTILINE)
+    assert {*NEEDED_OUTPUTS, "SubnetGroup", "SecurityGroups"} <= set(outputs)
