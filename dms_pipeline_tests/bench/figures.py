@@ -13,13 +13,14 @@ from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 from dms_pipeline.row_count import count_rows
-from dms_pipeline_tests.bench.agreement import Digest, check_target, source_digest
+from dms_pipeline_tests.bench.agreement import check_target
 from dms_pipeline_tests.bench.changes import BULK, HOT, SMALL, ChangeLog, Mix, change_log
 from dms_pipeline_tests.bench.clients import Clients
 from dms_pipeline_tests.bench.dms import Dms
 from dms_pipeline_tests.bench.errors import BenchError
 from dms_pipeline_tests.bench.figure import LIMIT, OURS, Figure
-from dms_pipeline_tests.bench.limits import RAW_SCHEMA, bare_counts, printed_log, raw_pipes
+from dms_pipeline_tests.bench.filled import FilledTables, filled_tables
+from dms_pipeline_tests.bench.limits import bare_counts, printed_log, raw_pipes
 from dms_pipeline_tests.bench.sample import Sample
 from dms_pipeline_tests.bench.servers import Servers
 from dms_pipeline_tests.bench.tables import Table, mixed, text_keyed, wide
@@ -107,46 +108,7 @@ def _capture_memory(bench: Bench) -> Iterator[Figure]:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _FilledTables:
-    """Tables on the source that are not in its log."""
-
-    schema: str
-    tables: tuple[Table, ...]
-    digests: tuple[Digest, ...]
-    rows: int
-    size_bytes: int
-
-
-@contextmanager
-def _filled(bench: Bench, schema: str, *, tables: int, rows: int) -> Iterator[_FilledTables]:
-    servers = bench.servers
-    servers.drop(schema)
-    names = ["t"] if tables == 1 else [f"t{number:03}" for number in range(tables)]
-    made = tuple(mixed(schema, name) for name in names)
-    with servers.source(logged=False) as source:
-        source.execute(f"CREATE DATABASE {schema}")
-        source.execute(f"USE {schema}")
-        for table in made:
-            source.execute(table.creation())
-            for statement in table.fills(rows):
-                source.execute(statement)
-        size = sum(_text_bytes(source, table) for table in made)
-    digests = tuple(source_digest(servers, table) for table in made)
-    yield _FilledTables(schema, made, digests, rows * tables, size)
-    servers.drop(schema)
-    servers.drop(RAW_SCHEMA)
-
-
-def _text_bytes(source: object, table: Table) -> int:
-    names = ", ".join(f"IFNULL({column.name}, '--')" for column in table.columns)
-    # Each value is followed by a tab or the end of the line.
-    text = f"LENGTH(CONCAT({names})) + {len(table.columns)}"
-    source.execute(f"SELECT IFNULL(SUM({text}), 0) FROM {table}")  # type: ignore[attr-defined]
-    return int(source.fetchone()[0])  # type: ignore[attr-defined]
-
-
-def _loaded(bench: Bench, filled: _FilledTables, *, subtasks: int) -> Sample:
+def _loaded(bench: Bench, filled: FilledTables, *, subtasks: int) -> Sample:
     with bench.servers.target() as target:
         target.execute(f"DROP SCHEMA IF EXISTS {filled.schema} CASCADE")
     bench.servers.settle()
@@ -159,7 +121,7 @@ def _loaded(bench: Bench, filled: _FilledTables, *, subtasks: int) -> Sample:
 def _full_load(
     bench: Bench, title: str, schema: str, *, tables: int, rows: int, subtasks: int
 ) -> Iterator[Figure]:
-    with _filled(bench, schema, tables=tables, rows=rows) as filled:
+    with filled_tables(bench.servers, schema, tables=tables, rows=rows) as filled:
         yield Figure(
             title,
             {
@@ -189,8 +151,8 @@ def _load_many(bench: Bench) -> AbstractContextManager[Figure]:
 def _load_memory(bench: Bench) -> Iterator[Figure]:
     rows = bench.scaled(_ROWS)
     with (
-        _filled(bench, "shorttable", tables=1, rows=rows // _LONGER) as short,
-        _filled(bench, "longtable", tables=1, rows=rows) as long,
+        filled_tables(bench.servers, "shorttable", tables=1, rows=rows // _LONGER) as short,
+        filled_tables(bench.servers, "longtable", tables=1, rows=rows) as long,
     ):
         yield Figure(
             f"memory: full load of {long.rows:,} rows beside {short.rows:,}",
@@ -260,7 +222,7 @@ def _median_describe(bench: Bench, *, at_work: Callable[[], bool]) -> Sample:
 @contextmanager
 def _row_count(bench: Bench) -> Iterator[Figure]:
     tables = _number_of_small_tables(bench)
-    with _filled(bench, "counted", tables=tables, rows=_SMALL_ROWS) as filled:
+    with filled_tables(bench.servers, "counted", tables=tables, rows=_SMALL_ROWS) as filled:
         bench.dms.full_load(filled.schema)
         yield Figure(
             f"row count check: {tables} tables of {_SMALL_ROWS:,} rows",
@@ -274,7 +236,7 @@ def _row_count(bench: Bench) -> Iterator[Figure]:
         )
 
 
-def _counted(servers: Servers, filled: _FilledTables) -> Sample:
+def _counted(servers: Servers, filled: FilledTables) -> Sample:
     ids = [TableId(table.schema, table.name) for table in filled.tables]
     source = MySQLSource(credentials(_dms_dsn(servers.mysql)))
     target = PostgresTarget(credentials(_dms_dsn(servers.postgres)))
