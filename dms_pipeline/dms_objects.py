@@ -8,10 +8,19 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
+from typing import TypeVar
 
-from dms_pipeline.aws.dms import DmsClient, Endpoint, ReplicationInstance, ReplicationTask
+from dms_pipeline.aws.dms import (
+    Connection,
+    DmsClient,
+    Endpoint,
+    ReplicationInstance,
+    ReplicationTask,
+)
 from dms_pipeline.errors import LoadError
 from dms_pipeline.waiting import Pacing, until_role_is_known, wait_until
+
+T = TypeVar("T")
 
 GONE = "gone"
 WARM = "warm"
@@ -46,6 +55,16 @@ def leftover(pipeline: str, kind: str, owner: str) -> str:
     )
 
 
+def required(endpoints: Mapping[str, Endpoint], name: str, kind: str) -> Endpoint:
+    """The endpoint of that name; raises `LoadError` if there is none of that kind."""
+    endpoint = endpoints.get(name)
+    if endpoint is None:
+        raise LoadError(f"there is no DMS endpoint {name}; create it, or correct pipeline.yaml")
+    if endpoint.kind != kind:
+        raise LoadError(f"the DMS endpoint {name} is a {endpoint.kind}, needed as {kind}")
+    return endpoint
+
+
 @dataclass(frozen=True, slots=True)
 class DmsObjects:
     """What one run may see and do. ``keep_lease`` is called at every look while it waits."""
@@ -64,30 +83,19 @@ class DmsObjects:
 
     def instance(self) -> ReplicationInstance:
         """The instance; raises `LoadError` if it is not there."""
-        instance = self.dms.find_instance(self.identifier)
-        if instance is None:
-            raise LoadError(
-                f"the replication instance {self.identifier} was deleted while this run needed it"
-            )
-        return instance
+        return self.needed("instance", self.dms.find_instance(self.identifier))
 
     def task(self) -> ReplicationTask:
         """The task; raises `LoadError` if it is not there."""
-        task = self.dms.find_task(self.identifier)
-        if task is None:
-            raise LoadError(
-                f"the replication task {self.identifier} was deleted while this run needed it"
-            )
-        return task
+        return self.needed("task", self.dms.find_task(self.identifier))
 
-    def endpoint(self, name: str, kind: str) -> Endpoint:
-        """The endpoint of that name; raises `LoadError` if there is none of that kind."""
-        endpoint = self.dms.find_endpoint(name)
-        if endpoint is None:
-            raise LoadError(f"there is no DMS endpoint {name}; create it, or correct pipeline.yaml")
-        if endpoint.kind != kind:
-            raise LoadError(f"the DMS endpoint {name} is a {endpoint.kind}, needed as {kind}")
-        return endpoint
+    def needed(self, kind: str, found: T | None) -> T:
+        """What was found; raises `LoadError` if that is nothing."""
+        if found is None:
+            raise LoadError(
+                f"the replication {kind} {self.identifier} was deleted while this run needed it"
+            )
+        return found
 
     def leftovers(self) -> list[str]:
         """What other runs left, in words. A warm instance without a task is no leftover."""
@@ -119,8 +127,10 @@ class DmsObjects:
         task = self.dms.find_task(self.identifier)
         if task is not None and task.status != "deleting":
             self._refuse_foreign("task", task.arn)
-            status = self.await_task(lambda seen: seen not in TRANSITIONAL_TASK_STATES)
-            if status == "running":
+            if task.status in TRANSITIONAL_TASK_STATES:
+                settled = self.await_task(lambda seen: seen not in TRANSITIONAL_TASK_STATES)
+                task = settled or task
+            if task.status == "running":
                 self.dms.stop_task(task)
                 self.await_task(
                     lambda seen: seen not in TRANSITIONAL_TASK_STATES and seen != "running"
@@ -133,7 +143,8 @@ class DmsObjects:
         instance = self.dms.find_instance(self.identifier)
         if instance is not None and instance.status != "deleting":
             self._refuse_foreign("instance", instance.arn)
-            self.await_instance(lambda seen: seen not in _TRANSITIONAL_INSTANCE_STATES)
+            if instance.status in _TRANSITIONAL_INSTANCE_STATES:
+                self.await_instance(lambda seen: seen not in _TRANSITIONAL_INSTANCE_STATES)
             self.dms.delete_instance(instance)
         self.await_instance(lambda seen: seen == GONE)
 
@@ -148,24 +159,33 @@ class DmsObjects:
             look,
             lambda seen: seen == GONE or done(seen),
             pacing=self.pacing,
+            interval=self.pacing.for_minutes,
             timeout_s=self.pacing.instance_timeout_s,
             say=self.say,
         )
 
-    def await_task(self, done: Callable[[str], bool], *, for_ever: bool = False) -> str:
+    def await_task(
+        self, done: Callable[[str], bool], *, for_ever: bool = False, expected_s: float = 0.0
+    ) -> ReplicationTask | None:
+        """The task once ``done`` holds for its status; None if it is gone."""
+        task: ReplicationTask | None = None
+
         def look() -> str:
+            nonlocal task
             self.keep_lease()
             task = self.dms.find_task(self.identifier)
             return task.status if task else GONE
 
-        return wait_until(
+        wait_until(
             f"the task {self.identifier}",
             look,
             lambda seen: seen == GONE or done(seen),
             pacing=self.pacing,
+            interval=partial(self.pacing.for_any_time, expected_s=expected_s),
             timeout_s=None if for_ever else self.pacing.task_timeout_s,
             say=self.say,
         )
+        return task
 
     def test_connections(
         self, instance: ReplicationInstance, endpoints: Sequence[Endpoint]
@@ -175,11 +195,13 @@ class DmsObjects:
         Returns:
             For each that fails the endpoint's identifier, and why it does.
         """
+        tested: dict[str, Connection] = {}
 
         def statuses() -> dict[str, str]:
+            nonlocal tested
             self.keep_lease()
-            seen = self.dms.connections(instance)
-            return {arn: seen[arn].status if arn in seen else "untested" for arn in arns}
+            tested = self.dms.connections(instance)
+            return {arn: tested[arn].status if arn in tested else "untested" for arn in arns}
 
         def look() -> str:
             pending = set(found := statuses().values()) - {"successful", "failed"}
@@ -195,19 +217,19 @@ class DmsObjects:
             look,
             lambda seen: seen != "testing",
             pacing=self.pacing,
+            interval=self.pacing.for_any_time,
             timeout_s=self.pacing.task_timeout_s,
             say=self.say,
         )
-        tested = self.dms.connections(instance)
         return {
             endpoint.identifier: tested[endpoint.arn].last_failure or "DMS gives no reason"
             for endpoint in endpoints
             if tested[endpoint.arn].status == "failed"
         }
 
-    def with_role(self, act: Callable[[], None]) -> None:
+    def with_role(self, act: Callable[[], T]) -> T:
         """Carries out a call for which DMS takes on an IAM role, which may be new."""
-        until_role_is_known(act, pacing=self.pacing, say=self.say)
+        return until_role_is_known(act, pacing=self.pacing, say=self.say)
 
     def _refuse_foreign(self, kind: str, arn: str) -> None:
         if self.force:

@@ -44,7 +44,8 @@ class Drain:
         ):
             self._start(task, resume=True, window_s=window_s)
         extensions = 0
-        while is_behind(task := self._await_stop(window_s), end):
+        is_cdc = task.migration_type == "cdc"
+        while is_behind(task := self._await_stop(window_s, is_cdc=is_cdc), end):
             if not self._may_go_on(task, end, extensions=extensions):
                 self.objects.say(f"behind {end}: the next load carries on from there")
                 return
@@ -68,7 +69,7 @@ class Drain:
         moment = datetime.fromtimestamp(math.ceil(self.objects.pacing.clock() + window), UTC)
         return f"{self.stop.at}:{moment:%Y-%m-%dT%H:%M:%S}"
 
-    def _await_stop(self, window_s: int) -> ReplicationTask:
+    def _await_stop(self, window_s: int, *, is_cdc: bool) -> ReplicationTask:
         """The task once it has ended. A stop at a commit time is helped along on an idle source."""
         if self.stop.at == "commit_time":
             # A task reads nothing while it is starting, which takes minutes on AWS.
@@ -78,13 +79,18 @@ class Drain:
             self.objects.await_task(
                 lambda seen: seen in FINAL_STATES or (seen == "running" and clock() >= deadline),
                 for_ever=True,
+                expected_s=window_s,
             )
             task = self.objects.task()
-            if task.status == "running" and task.migration_type == "cdc":
+            if task.status == "running" and is_cdc:
                 self.objects.say("no later commit on the source within the window: stopping")
                 self.objects.dms.stop_task(task)
-        self.objects.await_task(FINAL_STATES.__contains__, for_ever=True)
-        task = self.objects.task()
+        # A load of changes ends with its window; how long a full load takes nobody knows.
+        expected_s = window_s if is_cdc and self.stop.at == "server_time" else 0
+        ended = self.objects.await_task(
+            FINAL_STATES.__contains__, for_ever=True, expected_s=expected_s
+        )
+        task = self.objects.needed("task", ended)
         refuse_unexpected_stop(task, self.stop)
         return task
 

@@ -6,18 +6,19 @@ to outlive a step lies in DMS and in the lease until it is recorded, and in Dyna
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 
 from dms_pipeline.aws.dms import (
     Endpoint,
     MigrationType,
+    ReplicationInstance,
     ReplicationTask,
     TableStatistics,
 )
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
-from dms_pipeline.dms_objects import WARM, DmsObjects, expiry
+from dms_pipeline.dms_objects import WARM, DmsObjects, expiry, required
 from dms_pipeline.drain import Drain
 from dms_pipeline.errors import LoadError
 from dms_pipeline.instance_choice import choose_instance, price_of
@@ -49,6 +50,19 @@ _BROKEN_INSTANCE = frozenset(
 )
 
 
+@dataclass(slots=True)
+class Seen:
+    """What the steps of a run that share a process need to ask only once.
+
+    Attributes:
+        latest: the newest checkpoint; who holds the lease is the only one who moves it.
+        endpoints: source and target; None if nobody has looked yet.
+    """
+
+    latest: CheckpointRecord | None = None
+    endpoints: tuple[Endpoint, Endpoint] | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Load:
     """One run's work on a pipeline."""
@@ -58,24 +72,29 @@ class Load:
     checkpoints: CheckpointStore
     metrics: LoadMetrics
     lease: Lease
+    seen: Seen = field(default_factory=Seen)
 
-    @property
-    def is_recorded(self) -> bool:
-        """Whether this run has loaded already: a repetition then creates nothing that is billed."""
-        latest = self.checkpoints.latest(self.pipeline.name)
-        return latest is not None and latest.run_id == self.objects.run_id
+    def begin(self) -> CheckpointRecord | None:
+        """Takes the lease, or keeps it; the newest checkpoint of the pipeline."""
+        if not self.lease.is_fresh:
+            state = self.checkpoints.state(self.pipeline.name)
+            self.lease.take_after(state.lease)
+            self.seen.latest = state.latest
+        return self.seen.latest
+
+    def begin_unless_recorded(self) -> bool:
+        """Whether this run is still to load: a repetition creates nothing that is billed."""
+        latest = self.begin()
+        return latest is None or latest.run_id != self.objects.run_id
 
     def create_instance(self) -> None:
         """Leaves an instance of this run that is available."""
-        if self.is_recorded:
+        if not self.begin_unless_recorded():
             return
-        self.lease.take()
         instance = self.objects.dms.find_instance(self.objects.identifier)
-        if instance is None:
-            self._create_instance()
-            # Also after creating: a repeated call may have met what another run made meanwhile.
-            instance = self.objects.instance()
-        self.objects.adopt_instance(instance, self._tags())
+        if instance is not None or self._create_instance() is None:
+            # Also after creating: the call may have met what another run made meanwhile.
+            self.objects.adopt_instance(instance or self.objects.instance(), self._tags())
         status = self.objects.await_instance(
             lambda seen: seen == "available" or seen in _BROKEN_INSTANCE
         )
@@ -89,9 +108,8 @@ class Load:
 
         An instance that cannot connect holds nothing to look into, so it is deleted.
         """
-        if self.is_recorded:
+        if not self.begin_unless_recorded():
             return
-        self.lease.take()
         endpoints = {endpoint.identifier: endpoint for endpoint in self._endpoints()}
         instance = self.objects.instance()
         failures = self.objects.test_connections(instance, tuple(endpoints.values()))
@@ -109,14 +127,11 @@ class Load:
 
     def create_task(self, migration_type: MigrationType) -> None:
         """Leaves a task of this run, ready to load from the checkpoint on, or already started."""
-        if self.is_recorded:
+        if not self.begin_unless_recorded():
             return
-        self.lease.take()
         task = self.objects.dms.find_task(self.objects.identifier)
-        if task is None:
-            self._create_task(migration_type)
-            task = self.objects.task()
-        self.objects.adopt_task(task)
+        if task is not None or self._create_task(migration_type) is None:
+            self.objects.adopt_task(task or self.objects.task())
         self.objects.await_task(lambda seen: seen not in ("creating", "modifying", "testing"))
 
     def run_task(self, source: MySQLSource) -> None:
@@ -124,19 +139,19 @@ class Load:
 
         A task that an earlier try of this run left failed, stopped or behind is resumed.
         """
-        if self.is_recorded:
+        if not self.begin_unless_recorded():
             return
-        self.lease.take()
         end = self._source_end(source)
         self.checkpoints.note_begun(self.pipeline.name, self.objects.run_id)
         Drain(self.pipeline.name, self.pipeline.stop, self.objects).run(end)
 
     def record_load(self, source: MySQLSource, target: PostgresTarget) -> CheckpointRecord:
         """Stores the counters of every table, then the checkpoint that they lead to."""
+        self.begin()
+        # Asked again: one that was moved by force is to be seen before anything is written.
         latest = self.checkpoints.latest(self.pipeline.name)
         if latest is not None and latest.run_id == self.objects.run_id:
             return latest
-        self.lease.take()
         task = self.objects.task()
         refuse_unexpected_stop(task, self.pipeline.stop)
         statistics = self.objects.dms.table_statistics(task)
@@ -155,21 +170,21 @@ class Load:
             for row in statistics
         )
         try:
-            return self.checkpoints.advance(record, seen=latest, may_go_back=not is_cdc)
+            self.seen.latest = self.checkpoints.advance(record, seen=latest, may_go_back=not is_cdc)
         except LoadError as error:
             raise LoadError(
                 f"{error}. Clean up with `dms-pipeline cleanup {self.pipeline.name}` and run again"
             ) from error
+        return self.seen.latest
 
     def delete_task(self) -> None:
         """Leaves no task."""
-        self.lease.take()
+        self.begin()
         self.objects.delete_task()
 
     def delete_instance(self) -> RunRecord:
         """Leaves no instance but a warm one; records what was billed, and gives the lease back."""
-        self.lease.take()
-        record = self.checkpoints.latest(self.pipeline.name)
+        record = self.begin()
         if record is None or record.run_id != self.objects.run_id:
             raise LoadError(f"this run has recorded no load of {self.pipeline.name}")
         if self.pipeline.instance.mode != WARM:
@@ -181,7 +196,8 @@ class Load:
         self.lease.release()
         return run
 
-    def _create_instance(self) -> None:
+    def _create_instance(self) -> ReplicationInstance | None:
+        """None if there is one already, as far as DMS knows."""
         config = self.pipeline.instance
         zone = self.pipeline.schedule.timezone
         instance_class = choose_instance(config, self._now(), timezone=zone)
@@ -200,16 +216,16 @@ class Load:
             kms_key_id=config.kms_key_id,
             tags={**self._tags(), "mode": config.mode},
         )
-        self.objects.with_role(create)
+        return self.objects.with_role(create)
 
-    def _create_task(self, migration_type: MigrationType) -> None:
+    def _create_task(self, migration_type: MigrationType) -> ReplicationTask | None:
+        """None if there is one already, as far as DMS knows."""
         source, target = self._endpoints()
         start = None
         if migration_type == "cdc":
-            latest = self.checkpoints.latest(self.pipeline.name)
-            if latest is None:
+            if self.seen.latest is None:
                 raise LoadError(f"{self.pipeline.name} has no checkpoint to load from")
-            start = latest.checkpoint
+            start = self.seen.latest.checkpoint
         self.objects.say(
             f"creating the replication task {self.objects.identifier} ({migration_type})"
         )
@@ -225,7 +241,7 @@ class Load:
             cdc_start_position=start,
             tags=self._tags(),
         )
-        self.objects.with_role(create)
+        return self.objects.with_role(create)
 
     def _source_end(self, source: MySQLSource) -> BinlogPosition:
         """Where the source ended when this run first started its task, in whichever try."""
@@ -290,10 +306,14 @@ class Load:
         return next(before, record.instance_created_at or record.started_at)
 
     def _endpoints(self) -> tuple[Endpoint, Endpoint]:
-        return (
-            self.objects.endpoint(self.pipeline.source.endpoint, "source"),
-            self.objects.endpoint(self.pipeline.target.endpoint, "target"),
-        )
+        if self.seen.endpoints is None:
+            source, target = self.pipeline.source.endpoint, self.pipeline.target.endpoint
+            found = self.objects.dms.find_endpoints(source, target)
+            self.seen.endpoints = (
+                required(found, source, "source"),
+                required(found, target, "target"),
+            )
+        return self.seen.endpoints
 
     def _tags(self) -> Mapping[str, str]:
         return {

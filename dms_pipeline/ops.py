@@ -54,13 +54,13 @@ def preflight(
 ) -> None:
     """Look whether everything is there that a load needs, before anything is billed."""
     load = _load(context, on, pipelines)
-    load.lease.take()
+    checkpoint = load.begin()
     try:
         Preflight(
             pipeline=load.pipeline,
             migration_type=_migration_type(context, load.pipeline),
             reload=config.reload,
-            checkpoint=load.checkpoints.latest(load.pipeline.name),
+            checkpoint=checkpoint,
             lease=load.lease,
             objects=load.objects,
             source=partial(on.source.database, load.pipeline.source.secret),
@@ -222,7 +222,7 @@ def _migration_type(context: OpExecutionContext, pipeline: PipelineConfig) -> Mi
 
 def _load(context: OpExecutionContext, on: LoadResources, pipelines: Pipelines) -> Load:
     pipeline = _pipeline(context, pipelines)
-    lease = on.checkpoints.lease(pipeline.name, owner(context.run))
+    lease, seen = on.of_run(pipeline.name, owner(context.run))
     return Load(
         pipeline=pipeline,
         objects=DmsObjects(
@@ -236,6 +236,7 @@ def _load(context: OpExecutionContext, on: LoadResources, pipelines: Pipelines) 
         checkpoints=on.checkpoints.store(),
         metrics=on.load_metrics.metrics(),
         lease=lease,
+        seen=seen,
     )
 
 

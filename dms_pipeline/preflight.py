@@ -12,7 +12,7 @@ from dms_pipeline.aws.dms import MigrationType
 from dms_pipeline.aws.sns import Topic
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.dms_objects import DmsObjects
+from dms_pipeline.dms_objects import DmsObjects, required
 from dms_pipeline.errors import (
     BinlogError,
     DmsPipelineError,
@@ -113,13 +113,18 @@ class Preflight:
         return Finding("lease", "held" if refusal else "free", "free", refusal)
 
     def _dms(self) -> Iterator[Finding]:
-        for section, kind in ((self.pipeline.source, "source"), (self.pipeline.target, "target")):
+        names = {
+            "source": self.pipeline.source.endpoint,
+            "target": self.pipeline.target.endpoint,
+        }
+        endpoints = self.objects.dms.find_endpoints(*names.values())
+        for kind, name in names.items():
             try:
-                self.objects.endpoint(section.endpoint, kind)
+                required(endpoints, name, kind)
             except LoadError as error:
-                yield Finding(f"{kind} endpoint", "not there", section.endpoint, str(error))
+                yield Finding(f"{kind} endpoint", "not there", name, str(error))
             else:
-                yield Finding(f"{kind} endpoint", section.endpoint)
+                yield Finding(f"{kind} endpoint", name)
         leftovers = self.objects.leftovers()
         yield Finding("leftovers", f"{len(leftovers)}", "0", "; ".join(leftovers))
 

@@ -8,8 +8,11 @@ import random
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from dms_pipeline.errors import AwsError, RoleError
+
+T = TypeVar("T")
 
 # A wait that sees nothing new still says so now and then.
 _SAY_EVERY_S = 60.0
@@ -19,7 +22,12 @@ _ROLE_TRIES = 8
 
 @dataclass(frozen=True, slots=True)
 class Pacing:
-    """How a load waits; seconds. Clock, sleep and chance are fields so that tests have none."""
+    """How a load waits; seconds. Clock, sleep and chance are fields so that tests have none.
+
+    ``poll_interval_s`` is the measure of all intervals between two looks at a state. An account has
+    few calls a second for all of its tasks, and what is noticed late is billed: what takes minutes
+    is looked at less often, what may take seconds more often, until it turns out to take long.
+    """
 
     poll_interval_s: float
     drain_window_s: int
@@ -29,9 +37,27 @@ class Pacing:
     sleep: Callable[[float], None] = time.sleep
     chance: Callable[[], float] = random.random
 
-    def pause(self) -> None:
-        """One poll interval, give or take a quarter: pipelines that start together drift apart."""
-        self.sleep(self.poll_interval_s * (0.75 + self.chance() / 2))
+    def pause(self, interval_s: float | None = None) -> None:
+        """One interval, give or take a quarter: pipelines that start together drift apart."""
+        interval_s = self.poll_interval_s if interval_s is None else interval_s
+        self.sleep(interval_s * (0.75 + self.chance() / 2))
+
+    def for_minutes(self, _waited_s: float) -> float:
+        """The interval between two looks at what takes minutes whatever happens."""
+        return 2 * self.poll_interval_s
+
+    def for_any_time(self, waited_s: float, *, expected_s: float = 0.0) -> float:
+        """The interval between two looks at what may take seconds or hours.
+
+        Until it is expected most of the time that is left; after that a quarter of the time since,
+        so that the end of a long wait is noticed late by a small part of the wait.
+        """
+        left_s = expected_s - waited_s
+        if left_s > 0:
+            longest, interval = _SAY_EVERY_S, left_s * 0.75
+        else:
+            longest, interval = 4 * self.poll_interval_s, -left_s / 4
+        return min(max(interval, self.poll_interval_s * 2 / 3), longest)
 
 
 def wait_until(
@@ -40,10 +66,13 @@ def wait_until(
     done: Callable[[str], bool],
     *,
     pacing: Pacing,
+    interval: Callable[[float], float],
     timeout_s: float | None,
     say: Callable[[str], None],
 ) -> str:
     """Looks until ``done`` holds for what ``look`` answers, and returns that answer.
+
+    ``interval`` is the time to the next look, by the time waited so far; both in seconds.
 
     Raises:
         AwsError: after ``timeout_s`` seconds; None waits for ever.
@@ -56,7 +85,7 @@ def wait_until(
             raise AwsError(
                 f"{what} is still {seen} after {timeout_s:.0f} s; look at it in the DMS console"
             )
-        pacing.pause()
+        pacing.pause(interval(now - began))
         seen, now = look(), pacing.clock()
         if seen != said or now - said_at >= _SAY_EVERY_S:
             waited = f" after {now - began:.0f} s" if now - began >= 1 else ""
@@ -65,9 +94,7 @@ def wait_until(
     return seen
 
 
-def until_role_is_known(
-    act: Callable[[], None], *, pacing: Pacing, say: Callable[[str], None]
-) -> None:
+def until_role_is_known(act: Callable[[], T], *, pacing: Pacing, say: Callable[[str], None]) -> T:
     """Carries out a call for which DMS takes on a role, again while the role may be too new.
 
     Raises:
@@ -75,10 +102,9 @@ def until_role_is_known(
     """
     for tried in range(1, _ROLE_TRIES):
         try:
-            act()
-            return
+            return act()
         except RoleError as error:
             if tried == 1:
                 say(f"{error}. Trying on, as a new role is not seen at once")
         pacing.pause()
-    act()
+    return act()

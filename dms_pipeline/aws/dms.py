@@ -131,11 +131,11 @@ class DmsClient:
         security_groups: tuple[str, ...] = (),
         kms_key_id: str | None = None,
         tags: Mapping[str, str],
-    ) -> None:
+    ) -> ReplicationInstance | None:
         """Never publicly accessible: AWS's own default is a public address.
 
         An instance that is there already is left as it is: it may be the one that a repeated call
-        has made. The caller looks whose it is.
+        has made. The answer is None then, and the caller looks whose it is.
         """
         optional: dict[str, Any] = {}
         if subnet_group:
@@ -145,7 +145,7 @@ class DmsClient:
         if security_groups:
             optional["VpcSecurityGroupIds"] = list(security_groups)
         with _errors(f"CreateReplicationInstance {identifier}"), _there_is_fine():
-            self._client.create_replication_instance(
+            response = self._client.create_replication_instance(
                 ReplicationInstanceIdentifier=identifier,
                 ReplicationInstanceClass=instance_class,
                 AllocatedStorage=allocated_storage_gb,
@@ -156,19 +156,17 @@ class DmsClient:
                 Tags=_tag_list(tags),
                 **optional,
             )
+            return _instance(response["ReplicationInstance"])
+        return None
 
     def delete_instance(self, instance: ReplicationInstance) -> None:
         with _errors(f"DeleteReplicationInstance {instance.identifier}"), _gone_is_fine():
             self._client.delete_replication_instance(ReplicationInstanceArn=instance.arn)
 
-    def find_endpoint(self, identifier: str) -> Endpoint | None:
-        found = self._find("describe_endpoints", "Endpoints", ("endpoint-id", identifier))
-        if not found:
-            return None
-        kind: Literal["source", "target"] = (
-            "source" if str(found["EndpointType"]).lower() == "source" else "target"
-        )
-        return Endpoint(found["EndpointArn"], found["EndpointIdentifier"], kind)
+    def find_endpoints(self, *identifiers: str) -> dict[str, Endpoint]:
+        """Those of them that there are, by identifier."""
+        found = self._describe("describe_endpoints", "Endpoints", "endpoint-id", *identifiers)
+        return {row["EndpointIdentifier"]: _endpoint(row) for row in found}
 
     def put_endpoint(
         self, identifier: str, *, kind: Literal["source", "target"], settings: Mapping[str, Any]
@@ -204,7 +202,7 @@ class DmsClient:
     def connections(self, instance: ReplicationInstance) -> dict[str, Connection]:
         """The connection tests of this instance, by endpoint ARN."""
         found = self._describe(
-            "describe_connections", "Connections", ("replication-instance-arn", instance.arn)
+            "describe_connections", "Connections", "replication-instance-arn", instance.arn
         )
         return {
             row["EndpointArn"]: Connection(
@@ -236,11 +234,11 @@ class DmsClient:
         task_settings: str,
         cdc_start_position: str | None,
         tags: Mapping[str, str],
-    ) -> None:
-        """A task that is there already is left as it is, like an instance."""
+    ) -> ReplicationTask | None:
+        """A task that is there already is left as it is and answers None, like an instance."""
         optional = {"CdcStartPosition": cdc_start_position} if cdc_start_position else {}
         with _errors(f"CreateReplicationTask {identifier}"), _there_is_fine():
-            self._client.create_replication_task(
+            response = self._client.create_replication_task(
                 ReplicationTaskIdentifier=identifier,
                 ReplicationInstanceArn=instance.arn,
                 SourceEndpointArn=source.arn,
@@ -251,6 +249,8 @@ class DmsClient:
                 Tags=_tag_list(tags),
                 **optional,
             )
+            return _task(response["ReplicationTask"])
+        return None
 
     def start_task(
         self, task: ReplicationTask, start_type: StartType, *, cdc_stop_position: str | None
@@ -290,20 +290,20 @@ class DmsClient:
     def _find(
         self, operation: str, result: str, name_is: tuple[str, str], **more: Any
     ) -> dict[str, Any] | None:
-        found = self._describe(operation, result, name_is, **more)
+        found = self._describe(operation, result, *name_is, **more)
         if len(found) > 1:
             _ambiguous(operation, name_is, len(found))
         return found[0] if found else None
 
     def _describe(
-        self, operation: str, result: str, name_is: tuple[str, str], **more: Any
+        self, operation: str, result: str, name: str, *values: str, **more: Any
     ) -> list[dict[str, Any]]:
         """DMS raises a fault, rather than answer an empty list, when a filter matches nothing."""
-        name, value = name_is
-        with _errors(f"{self._client.meta.method_to_api_mapping[operation]} of {value}"):
+        wanted = " and ".join(values)
+        with _errors(f"{self._client.meta.method_to_api_mapping[operation]} of {wanted}"):
             try:
                 response = getattr(self._client, operation)(
-                    Filters=[{"Name": name, "Values": [value]}], **more
+                    Filters=[{"Name": name, "Values": list(values)}], **more
                 )
             except ClientError as error:
                 if error_code(error) == _NOT_FOUND:
@@ -360,6 +360,13 @@ def _instance(row: Any) -> ReplicationInstance:
         instance_class=row.get("ReplicationInstanceClass", ""),
         created_at=row.get("InstanceCreateTime"),
     )
+
+
+def _endpoint(row: Any) -> Endpoint:
+    kind: Literal["source", "target"] = (
+        "source" if str(row["EndpointType"]).lower() == "source" else "target"
+    )
+    return Endpoint(row["EndpointArn"], row["EndpointIdentifier"], kind)
 
 
 def _task(row: Any) -> ReplicationTask:

@@ -83,15 +83,20 @@ class KeyedTable:
         return _from_wire(response["Item"]) if "Item" in response else None
 
     def query(
-        self, partition: str, *, sort_prefix: str = "", newest_first: bool = False
+        self,
+        partition: str,
+        *,
+        sort_prefix: str = "",
+        sort_from: str = "",
+        newest_first: bool = False,
     ) -> Iterator[Item]:
-        """The items of a partition in the order of their sort keys."""
+        """The items of a partition in the order of their sort keys, all or those of a range."""
         condition, values = "#p = :p", {":p": partition}
         names = {"#p": self._keys[0]}
-        if sort_prefix:
-            condition += " AND begins_with(#s, :s)"
+        if sort_prefix or sort_from:
+            condition += " AND begins_with(#s, :s)" if sort_prefix else " AND #s >= :s"
             names["#s"] = self._keys[1]
-            values[":s"] = sort_prefix
+            values[":s"] = sort_prefix or sort_from
         with _errors(f"Query of {self.name}"):
             pages = self._client.get_paginator("query").paginate(
                 TableName=self.name,

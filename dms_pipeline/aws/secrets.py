@@ -1,20 +1,23 @@
 """Secrets Manager: how a database is reached, in the form AWS gives database secrets."""
 
 import json
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from dms_pipeline.aws.session import aws_errors, error_code
+from dms_pipeline.aws.session import AwsAccess, aws_errors, error_code, new_client
 from dms_pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from mypy_boto3_secretsmanager import SecretsManagerClient
 
 _errors = partial(aws_errors, "secretsmanager")
+# Whoever asks for a secret each time pays for each, and a rotated one is to be seen soon.
+_KEPT_S = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +96,31 @@ class DatabaseSecrets:
         except ValueError:
             # The error is left out on purpose: it quotes the text that could not be read.
             return {}
+
+
+class RecentSecrets:
+    """Database secrets as they were some minutes ago at most."""
+
+    def __init__(
+        self, secrets: DatabaseSecrets, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._secrets = secrets
+        self._clock = clock
+        self._known: dict[str, tuple[float, DatabaseCredentials]] = {}
+
+    def read(self, secret_id: str) -> DatabaseCredentials:
+        """As `DatabaseSecrets.read`."""
+        read_at, credentials = self._known.get(secret_id, (-_KEPT_S, None))
+        if credentials is None or self._clock() - read_at >= _KEPT_S:
+            credentials = self._secrets.read(secret_id)
+            self._known[secret_id] = self._clock(), credentials
+        return credentials
+
+
+@cache
+def recent_secrets(access: AwsAccess) -> RecentSecrets:
+    """One for each access, like the clients."""
+    return RecentSecrets(DatabaseSecrets(new_client("secretsmanager", access)))
 
 
 def _unfit(secret_id: str, members: str) -> ConfigError:

@@ -7,7 +7,7 @@ cannot both win, and a checkpoint is never moved backwards or to nothing.
 
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,10 +19,20 @@ from dms_pipeline.binlog.position import parse_checkpoint
 from dms_pipeline.errors import BinlogError, LoadError, PreflightError
 from dms_pipeline.records import CheckpointRecord
 from dms_pipeline.resources.aws_session import AwsSession
-from dms_pipeline.resources.leases import Lease
+from dms_pipeline.resources.leases import VERSION as LEASE
+from dms_pipeline.resources.leases import Lease, LeaseRecord
 
 _LATEST = "latest"
 _BEGUN = "begun"
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineState:
+    """How a pipeline stands: its newest checkpoint, the run that began last, and its lease."""
+
+    latest: CheckpointRecord | None
+    begun: str
+    lease: LeaseRecord | None
 
 
 class CheckpointStore:
@@ -42,10 +52,16 @@ class CheckpointStore:
         """Before a run's load changes the target: until it is recorded, the target may be ahead."""
         self._table.put_all([{"pipeline": pipeline, "version": _BEGUN, "run_id": run_id}])
 
-    def begun(self, pipeline: str) -> str:
-        """The run whose load was the last to change the target; empty if none did."""
-        item = self._table.get(pipeline, _BEGUN)
-        return str(item["run_id"]) if item else ""
+    def state(self, pipeline: str) -> PipelineState:
+        """All that is not history, as of one moment and in one call."""
+        # History has digits for its sort keys, which come before all letters.
+        items = {item["version"]: item for item in self._table.query(pipeline, sort_from="a")}
+        latest, begun, lease = (items.get(version) for version in (_LATEST, _BEGUN, LEASE))
+        return PipelineState(
+            latest=_record(latest) if latest else None,
+            begun=str(begun["run_id"]) if begun else "",
+            lease=LeaseRecord.from_item(lease) if lease else None,
+        )
 
     def history(self, pipeline: str, *, newest_first: bool = False) -> Iterator[CheckpointRecord]:
         """All checkpoints of a pipeline, the oldest first unless told otherwise."""
@@ -113,13 +129,12 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def why_not_at(self, record: CheckpointRecord) -> str:
         """Why the target may not be as it was at this checkpoint, in words; empty if it is."""
-        store = self.store()
-        latest = store.latest(record.pipeline)
+        state = self.store().state(record.pipeline)
+        latest, begun = state.latest, state.begun
         if latest is None or latest.sequence != record.sequence:
             return f"{record.pipeline} has been loaded meanwhile"
         if not record.task_arn:
             return "the checkpoint was set by hand: only the next load brings the target to it"
-        begun = store.begun(record.pipeline)
         if begun and begun != record.run_id:
             return (
                 f"the load of run {begun} has begun and is not recorded: the target may be ahead "

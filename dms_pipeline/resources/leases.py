@@ -5,14 +5,17 @@ number of runs that try, one gets it. It ends by itself some minutes after its h
 life, so a dead run blocks nobody for long. A run and its re-executions are one holder.
 """
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from dms_pipeline.aws.dynamodb import ConditionFailedError, KeyedTable
 from dms_pipeline.errors import LoadError
 
-_VERSION = "lease"
+VERSION = "lease"
+"""Its sort key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,15 @@ class LeaseRecord:
     taken_at: datetime
     expires_at: datetime
     source_end: str
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> "LeaseRecord":
+        return cls(
+            run_id=item["run_id"],
+            taken_at=datetime.fromtimestamp(float(item["taken_at"]), UTC),
+            expires_at=datetime.fromtimestamp(float(item["expires_at"]), UTC),
+            source_end=item["source_end"],
+        )
 
 
 class Lease:
@@ -43,7 +55,7 @@ class Lease:
         self._ttl_s = ttl_s
         self._clock = clock
         self._taken_at = clock()
-        self._renewed_at: float | None = None
+        self._renewed_at = -math.inf
         self._source_end = ""
 
     @property
@@ -51,25 +63,34 @@ class Lease:
         """Where the source ended when the load began, in whichever try; empty before that."""
         return self._source_end
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether this run has it, and not half of its time is over: nobody else can take it."""
+        return self._clock() - self._renewed_at < self._ttl_s / 2
+
     def take(self) -> None:
-        """Takes the lease, or renews it if this run has it already.
+        """Takes the lease, or keeps it if this run has it already.
 
         Raises:
             LoadError: if another run has it.
         """
-        present = self.holder(also_expired=True)
+        self.take_after(self.holder(also_expired=True))
+
+    def take_after(self, present: LeaseRecord | None) -> None:
+        """The same where it was just read who has, or had, the lease."""
         if present is not None and present.run_id == self._run_id:
             self._source_end = present.source_end
             self._taken_at = present.taken_at.timestamp()
-        self._write()
+            self._renewed_at = present.expires_at.timestamp() - self._ttl_s
+        self.keep()
 
     def keep(self) -> None:
-        """A sign of life: renews the lease once a third of its time is over.
+        """A sign of life: renews the lease once half of its time is over.
 
         Raises:
             LoadError: if another run has it meanwhile.
         """
-        if self._renewed_at is None or self._clock() - self._renewed_at > self._ttl_s / 3:
+        if not self.is_fresh:
             self._write()
 
     def note_source_end(self, position: str) -> None:
@@ -85,25 +106,23 @@ class Lease:
 
     def release(self, *, force: bool = False) -> None:
         """Gives the lease back; one that another run holds stays, unless forced."""
-        holder = self.holder(also_expired=True)
-        if holder is not None and (force or holder.run_id == self._run_id):
-            self._table.delete(self._pipeline, _VERSION, only_if=("run_id", holder.run_id))
+        holder = self.holder(also_expired=True) if force else None
+        run_id = holder.run_id if holder else self._run_id
+        self._table.delete(self._pipeline, VERSION, only_if=("run_id", run_id))
+        self._renewed_at = -math.inf
 
     def refusal(self) -> str:
         """Why the lease cannot be taken now, in words; empty if it can."""
+        if self.is_fresh:
+            return ""
         holder = self.holder()
         return "" if holder is None or holder.run_id == self._run_id else self._words(holder)
 
     def holder(self, *, also_expired: bool = False) -> LeaseRecord | None:
-        item = self._table.get(self._pipeline, _VERSION)
+        item = self._table.get(self._pipeline, VERSION)
         if item is None:
             return None
-        record = LeaseRecord(
-            run_id=item["run_id"],
-            taken_at=datetime.fromtimestamp(float(item["taken_at"]), UTC),
-            expires_at=datetime.fromtimestamp(float(item["expires_at"]), UTC),
-            source_end=item["source_end"],
-        )
+        record = LeaseRecord.from_item(item)
         is_over = record.expires_at.timestamp() < self._clock()
         return None if is_over and not also_expired else record
 
@@ -113,7 +132,7 @@ class Lease:
             self._table.put_if(
                 {
                     "pipeline": self._pipeline,
-                    "version": _VERSION,
+                    "version": VERSION,
                     "run_id": self._run_id,
                     "taken_at": str(self._taken_at),
                     "expires_at": int(now + self._ttl_s) if expires_at is None else expires_at,

@@ -9,7 +9,7 @@ import dagster as dg
 import pymysql
 from pymysql.connections import Connection
 
-from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
+from dms_pipeline.aws.secrets import DatabaseCredentials, recent_secrets
 from dms_pipeline.binlog.connection import ConnectionSettings, describe_error
 from dms_pipeline.binlog.events import QueryEvent
 from dms_pipeline.binlog.foreign_keys import unlogged_rules
@@ -223,5 +223,4 @@ class SourceResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     aws: dg.ResourceDependency[AwsSession]
 
     def database(self, secret_id: str) -> MySQLSource:
-        secrets = DatabaseSecrets(self.aws.client("secretsmanager"))
-        return MySQLSource(secrets.read(secret_id))
+        return MySQLSource(recent_secrets(self.aws.access()).read(secret_id))

@@ -10,7 +10,7 @@ import dagster as dg
 import psycopg
 from psycopg import sql
 
-from dms_pipeline.aws.secrets import DatabaseCredentials, DatabaseSecrets
+from dms_pipeline.aws.secrets import DatabaseCredentials, recent_secrets
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import TargetError
 from dms_pipeline.records import ApplyException
@@ -188,8 +188,7 @@ class TargetResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     aws: dg.ResourceDependency[AwsSession]
 
     def database(self, secret_id: str) -> PostgresTarget:
-        secrets = DatabaseSecrets(self.aws.client("secretsmanager"))
-        return PostgresTarget(secrets.read(secret_id))
+        return PostgresTarget(recent_secrets(self.aws.access()).read(secret_id))
 
 
 def _later(since: datetime, tables: Collection[TableId]) -> dict[str, Any]:

@@ -27,7 +27,7 @@ def _counted_sleep(seconds: float, /) -> None:
 
 def main() -> None:
     file, module, *arguments = sys.argv[1:]
-    time.sleep = _counted_sleep
+    setattr(time, "sleep", _counted_sleep)  # noqa: B010
     sys.argv = [module, *arguments]
     try:
         runpy.run_module(module, run_name="__main__", alter_sys=True)

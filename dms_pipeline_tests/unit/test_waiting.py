@@ -28,6 +28,7 @@ def wait(states, *, timeout_s=100.0, interval_s=1.0):
         lambda: next(seen),
         lambda state: state == "ready",
         pacing=pacing,
+        interval=lambda _: interval_s,
         timeout_s=timeout_s,
         say=said.append,
     )
