@@ -122,8 +122,7 @@ def _as_of_checkpoint(
 ) -> Iterator[dg.AssetCheckResult]:
     """The results of a check that needs the target to be as it was at the checkpoint."""
     with failures():
-        record = checkpoints.last_load(pipeline.name)
-        reason = checkpoints.why_not_at(record)
+        record, reason = checkpoints.last_load_and_doubt(pipeline.name)
         found = []
         try:
             position = parse_checkpoint(record.checkpoint)

@@ -108,7 +108,7 @@ def deployment(environment: Mapping[str, str] = os.environ) -> Deployment:
         topic=environment.get("DMS_NOTIFICATION_TOPIC", "dms-pipeline"),
         network=_network(environment),
         dagster_url=environment.get("DMS_PIPELINE_DAGSTER_URL", ""),
-        poll_interval_s=_number(environment, "DMS_POLL_INTERVAL_S", 0.1 if is_local else 15.0),
+        poll_interval_s=_number(environment, "DMS_POLL_INTERVAL_S", 0.025 if is_local else 15.0),
         drain_window_s=int(_number(environment, "DMS_DRAIN_WINDOW_S", 1 if is_local else 90)),
     )
 

@@ -148,13 +148,17 @@ class DmsObjects:
             self.dms.delete_instance(instance)
         self.await_instance(lambda seen: seen == GONE)
 
-    def await_instance(self, done: Callable[[str], bool]) -> str:
+    def await_instance(self, done: Callable[[str], bool]) -> ReplicationInstance | None:
+        """The instance once ``done`` holds for its status; None if it is gone."""
+        instance: ReplicationInstance | None = None
+
         def look() -> str:
+            nonlocal instance
             self.keep_lease()
             instance = self.dms.find_instance(self.identifier)
             return instance.status if instance else GONE
 
-        return wait_until(
+        wait_until(
             f"the instance {self.identifier}",
             look,
             lambda seen: seen == GONE or done(seen),
@@ -163,6 +167,7 @@ class DmsObjects:
             timeout_s=self.pacing.instance_timeout_s,
             say=self.say,
         )
+        return instance
 
     def await_task(
         self, done: Callable[[str], bool], *, for_ever: bool = False, expected_s: float = 0.0

@@ -57,10 +57,14 @@ class Seen:
     Attributes:
         latest: the newest checkpoint; who holds the lease is the only one who moves it.
         endpoints: source and target; None if nobody has looked yet.
+        instance: the run's own, once it was available.
+        recorded: what the run has recorded of the whole load and of its tables.
     """
 
     latest: CheckpointRecord | None = None
     endpoints: tuple[Endpoint, Endpoint] | None = None
+    instance: ReplicationInstance | None = None
+    recorded: tuple[CheckpointRecord, tuple[LoadRecord, ...], RunRecord | None] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +99,11 @@ class Load:
         if instance is not None or self._create_instance() is None:
             # Also after creating: the call may have met what another run made meanwhile.
             self.objects.adopt_instance(instance or self.objects.instance(), self._tags())
-        status = self.objects.await_instance(
+        awaited = self.objects.await_instance(
             lambda seen: seen == "available" or seen in _BROKEN_INSTANCE
         )
-        if status != "available":
+        self.seen.instance = self.objects.needed("instance", awaited)
+        if (status := self.seen.instance.status) != "available":
             raise LoadError(
                 f"the replication instance {self.objects.identifier} is {status}, not available"
             )
@@ -111,7 +116,7 @@ class Load:
         if not self.begin_unless_recorded():
             return
         endpoints = {endpoint.identifier: endpoint for endpoint in self._endpoints()}
-        instance = self.objects.instance()
+        instance = self._instance()
         failures = self.objects.test_connections(instance, tuple(endpoints.values()))
         if failures:
             self.objects.delete_instance()
@@ -189,12 +194,13 @@ class Load:
             raise LoadError(f"this run has recorded no load of {self.pipeline.name}")
         if self.pipeline.instance.mode != WARM:
             self.objects.delete_instance()
-        run = self.metrics.run_of(self.pipeline.name, record.started_at)
-        if run is None:
-            run = self._run_record(record)
-            self.metrics.put_run(run)
+        run = self.metrics.add_run(self._run_record(record))
         self.lease.release()
         return run
+
+    def _instance(self) -> ReplicationInstance:
+        self.seen.instance = self.seen.instance or self.objects.instance()
+        return self.seen.instance
 
     def _create_instance(self) -> ReplicationInstance | None:
         """None if there is one already, as far as DMS knows."""
@@ -232,7 +238,7 @@ class Load:
         create = partial(
             self.objects.dms.create_task,
             self.objects.identifier,
-            instance=self.objects.instance(),
+            instance=self._instance(),
             source=source,
             target=target,
             migration_type=migration_type,
@@ -250,7 +256,7 @@ class Load:
         return parse_checkpoint(self.lease.source_end)
 
     def _record(self, task: ReplicationTask, source: MySQLSource) -> CheckpointRecord:
-        instance = self.objects.instance()
+        instance = self._instance()
         now = self._now()
         behind = self._missed(task)
         return CheckpointRecord(
@@ -297,13 +303,16 @@ class Load:
 
     def _billed_since(self, record: CheckpointRecord) -> datetime:
         """The end of the load before on the same instance; else the instance's beginning."""
+        began = record.instance_created_at or record.started_at
+        if self.pipeline.instance.mode != WARM:
+            return began
         before = (
             old.stopped_at
             for old in self.checkpoints.history(self.pipeline.name, newest_first=True)
             if old.sequence < record.sequence
             and old.instance_created_at == record.instance_created_at
         )
-        return next(before, record.instance_created_at or record.started_at)
+        return next(before, began)
 
     def _endpoints(self) -> tuple[Endpoint, Endpoint]:
         if self.seen.endpoints is None:

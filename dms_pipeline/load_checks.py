@@ -36,8 +36,11 @@ class _LastLoad:
 
 
 def _all_applied(last: _LastLoad) -> Verdict:
-    metrics = last.on.load_metrics.metrics()
-    return all_applied(last.record, metrics.of_load(last.pipeline.name, last.record.started_at))
+    name, record = last.pipeline.name, last.record
+    _, seen = last.on.of_run(name, record.run_id)
+    if seen.recorded is not None:
+        return all_applied(record, seen.recorded[1])
+    return all_applied(record, last.on.load_metrics.metrics().of_load(name, record.started_at))
 
 
 def _no_table_errors(last: _LastLoad) -> Verdict:

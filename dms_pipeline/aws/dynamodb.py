@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from itertools import count
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
@@ -128,7 +129,9 @@ class KeyedTable:
                 self._pause(repetitions)
             requests = left + requests
 
-    def put_if(self, item: Item, *, absent_or: Mapping[str, tuple[str, Any]]) -> None:
+    def put_if(
+        self, item: Item, *, absent_or: Mapping[str, tuple[str, Any]] = MappingProxyType({})
+    ) -> None:
         """Writes the item if there is none with its keys, or one that a comparison holds for.
 
         Args:
@@ -150,7 +153,7 @@ class KeyedTable:
             Item=_to_wire(item),
             ConditionExpression=" OR ".join(conditions),
             ExpressionAttributeNames=names,
-            ExpressionAttributeValues=_to_wire(values),
+            **({"ExpressionAttributeValues": _to_wire(values)} if values else {}),
         )
 
     def delete(self, partition: str, sort: str, *, only_if: tuple[str, Any]) -> None:

@@ -1,7 +1,7 @@
 """SNS: publish to a topic, and the topic with its subscribers."""
 
 from collections.abc import Iterable, Iterator
-from functools import partial
+from functools import cache, partial
 from typing import TYPE_CHECKING
 
 from dms_pipeline.aws.session import aws_errors
@@ -54,7 +54,10 @@ class Topic:
         return (row for page in pages for row in page["Subscriptions"])
 
     def _arn(self) -> str:
-        # CreateTopic answers with the ARN of the topic that is there; a full ARN is used as it is.
-        if self.name.startswith("arn:"):
-            return self.name
-        return self._client.create_topic(Name=self.name)["TopicArn"]
+        return self.name if self.name.startswith("arn:") else _arn_of(self._client, self.name)
+
+
+@cache
+def _arn_of(client: "SNSClient", name: str) -> str:
+    """CreateTopic answers with the ARN of the topic that is there."""
+    return client.create_topic(Name=name)["TopicArn"]

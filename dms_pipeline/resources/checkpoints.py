@@ -119,28 +119,21 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
 
     def last_load(self, pipeline: str) -> CheckpointRecord:
         """What checks look at; raises `PreflightError` if there was no load yet."""
-        record = self.store().latest(pipeline)
-        if record is None:
+        return self.last_load_and_doubt(pipeline)[0]
+
+    def last_load_and_doubt(self, pipeline: str) -> tuple[CheckpointRecord, str]:
+        """The same, and why the target may not be as it was at its checkpoint, in words."""
+        state = self.store().state(pipeline)
+        if state.latest is None:
             raise PreflightError(
                 f"{pipeline} has not been loaded yet, so there is nothing to check or repair; do a "
                 f"full load first, with the job {pipeline}_full_load"
             )
-        return record
+        return state.latest, _why_not_at(state.latest, state)
 
     def why_not_at(self, record: CheckpointRecord) -> str:
         """Why the target may not be as it was at this checkpoint, in words; empty if it is."""
-        state = self.store().state(record.pipeline)
-        latest, begun = state.latest, state.begun
-        if latest is None or latest.sequence != record.sequence:
-            return f"{record.pipeline} has been loaded meanwhile"
-        if not record.task_arn:
-            return "the checkpoint was set by hand: only the next load brings the target to it"
-        if begun and begun != record.run_id:
-            return (
-                f"the load of run {begun} has begun and is not recorded: the target may be ahead "
-                "of the checkpoint"
-            )
-        return ""
+        return _why_not_at(record, self.store().state(record.pipeline))
 
     def lease(self, pipeline: str, run_id: str) -> Lease:
         return Lease(
@@ -154,6 +147,19 @@ class CheckpointsResource(dg.ConfigurableResource):  # type: ignore[type-arg]
     def _table(self) -> KeyedTable:
         client = self.aws.client("dynamodb")
         return KeyedTable(client, self.table_name, partition_key="pipeline", sort_key="version")
+
+
+def _why_not_at(record: CheckpointRecord, state: PipelineState) -> str:
+    if state.latest is None or state.latest.sequence != record.sequence:
+        return f"{record.pipeline} has been loaded meanwhile"
+    if not record.task_arn:
+        return "the checkpoint was set by hand: only the next load brings the target to it"
+    if state.begun and state.begun != record.run_id:
+        return (
+            f"the load of run {state.begun} has begun and is not recorded: the target may be ahead "
+            "of the checkpoint"
+        )
+    return ""
 
 
 def _refuse_backwards(old: CheckpointRecord, new: CheckpointRecord) -> None:

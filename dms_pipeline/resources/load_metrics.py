@@ -12,7 +12,7 @@ from typing import Any
 import dagster as dg
 from pydantic import Field
 
-from dms_pipeline.aws.dynamodb import KeyedTable
+from dms_pipeline.aws.dynamodb import ConditionFailedError, KeyedTable
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.records import LoadRecord, RunRecord, TableLoad
 from dms_pipeline.resources.aws_session import AwsSession
@@ -33,9 +33,13 @@ class LoadMetrics:
         """Writes the rows of a load; a repetition writes the same rows again."""
         self._table.put_all(map(_item, records))
 
-    def put_run(self, run: RunRecord) -> None:
-        """Writes what a load cost; a repetition writes the same row again."""
-        self._table.put_all([_run_item(run)])
+    def add_run(self, run: RunRecord) -> RunRecord:
+        """Writes what a load cost, unless that was written before; what is written then."""
+        try:
+            self._table.put_if(_run_item(run))
+        except ConditionFailedError:
+            return self.run_of(run.pipeline, run.load_date) or run
+        return run
 
     def run_of(self, pipeline: str, load_date: datetime) -> RunRecord | None:
         item = self._table.get(pipeline, f"{_RUN}{_date(load_date)}")

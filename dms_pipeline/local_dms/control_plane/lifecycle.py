@@ -25,7 +25,7 @@ ObjectKind = Literal[
     "config",
 ]
 
-FAST_S = 0.05
+FAST_S = 0.01
 # Roughly what people report for AWS; the instance dominates.
 REALISTIC_S: Mapping[tuple[ObjectKind, str], float] = {
     ("instance", "creating"): 480.0,
