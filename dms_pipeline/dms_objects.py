@@ -193,9 +193,11 @@ class DmsObjects:
         return task
 
     def test_connections(
-        self, instance: ReplicationInstance, endpoints: Sequence[Endpoint]
+        self, instance: ReplicationInstance, endpoints: Sequence[Endpoint], *, is_new: bool
     ) -> dict[str, str]:
         """Tests side by side the connections that were not tested yet, or failed.
+
+        None was tested from an instance that ``is_new``.
 
         Returns:
             For each that fails the endpoint's identifier, and why it does.
@@ -213,7 +215,8 @@ class DmsObjects:
             return "testing" if pending else "failed" if "failed" in found else "successful"
 
         arns = [endpoint.arn for endpoint in endpoints]
-        untested = [arn for arn, status in statuses().items() if status not in _TESTED]
+        seen = {} if is_new else statuses()
+        untested = [arn for arn in arns if seen.get(arn) not in _TESTED]
         for endpoint in endpoints:
             if endpoint.arn in untested:
                 self.with_role(partial(self.dms.test_connection, instance, endpoint))

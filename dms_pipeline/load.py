@@ -58,13 +58,17 @@ class Seen:
         latest: the newest checkpoint; who holds the lease is the only one who moves it.
         endpoints: source and target; None if nobody has looked yet.
         instance: the run's own, once it was available.
-        recorded: what the run has recorded of the whole load and of its tables.
+        instance_is_new: whether no other load has used it.
+        run: what the run has recorded of its costs.
+        tables: what it has recorded of its tables.
     """
 
     latest: CheckpointRecord | None = None
     endpoints: tuple[Endpoint, Endpoint] | None = None
     instance: ReplicationInstance | None = None
-    recorded: tuple[CheckpointRecord, tuple[LoadRecord, ...], RunRecord | None] | None = None
+    instance_is_new: bool = False
+    run: RunRecord | None = None
+    tables: tuple[LoadRecord, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +100,8 @@ class Load:
         if not self.begin_unless_recorded():
             return
         instance = self.objects.dms.find_instance(self.objects.identifier)
-        if instance is not None or self._create_instance() is None:
+        self.seen.instance_is_new = instance is None and self._create_instance() is not None
+        if not self.seen.instance_is_new:
             # Also after creating: the call may have met what another run made meanwhile.
             self.objects.adopt_instance(instance or self.objects.instance(), self._tags())
         awaited = self.objects.await_instance(
@@ -117,7 +122,9 @@ class Load:
             return
         endpoints = {endpoint.identifier: endpoint for endpoint in self._endpoints()}
         instance = self._instance()
-        failures = self.objects.test_connections(instance, tuple(endpoints.values()))
+        failures = self.objects.test_connections(
+            instance, tuple(endpoints.values()), is_new=self.seen.instance_is_new
+        )
         if failures:
             self.objects.delete_instance()
             self.lease.release()
@@ -170,10 +177,11 @@ class Load:
                 "nothing was recorded. Clean up and run again."
             )
         record = self._record(task, source)
-        self.metrics.put(
+        self.seen.tables = tuple(
             LoadRecord(self.pipeline.name, record.started_at, self.objects.run_id, _counts(row))
             for row in statistics
         )
+        self.metrics.put(self.seen.tables)
         try:
             self.seen.latest = self.checkpoints.advance(record, seen=latest, may_go_back=not is_cdc)
         except LoadError as error:
@@ -194,9 +202,9 @@ class Load:
             raise LoadError(f"this run has recorded no load of {self.pipeline.name}")
         if self.pipeline.instance.mode != WARM:
             self.objects.delete_instance()
-        run = self.metrics.add_run(self._run_record(record))
+        self.seen.run = self.metrics.add_run(self._run_record(record))
         self.lease.release()
-        return run
+        return self.seen.run
 
     def _instance(self) -> ReplicationInstance:
         self.seen.instance = self.seen.instance or self.objects.instance()
@@ -304,7 +312,7 @@ class Load:
     def _billed_since(self, record: CheckpointRecord) -> datetime:
         """The end of the load before on the same instance; else the instance's beginning."""
         began = record.instance_created_at or record.started_at
-        if self.pipeline.instance.mode != WARM:
+        if self.seen.instance_is_new:
             return began
         before = (
             old.stopped_at

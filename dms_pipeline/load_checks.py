@@ -38,9 +38,8 @@ class _LastLoad:
 def _all_applied(last: _LastLoad) -> Verdict:
     name, record = last.pipeline.name, last.record
     _, seen = last.on.of_run(name, record.run_id)
-    if seen.recorded is not None:
-        return all_applied(record, seen.recorded[1])
-    return all_applied(record, last.on.load_metrics.metrics().of_load(name, record.started_at))
+    tables = seen.tables or last.on.load_metrics.metrics().of_load(name, record.started_at)
+    return all_applied(record, tables)
 
 
 def _no_table_errors(last: _LastLoad) -> Verdict:

@@ -244,19 +244,20 @@ def _recorded(
     context: OpExecutionContext, on: LoadResources, pipeline: PipelineConfig
 ) -> tuple[CheckpointRecord, tuple[LoadRecord, ...], RunRecord | None]:
     """What this run has recorded; raises `LoadError` if it is not the latest load."""
-    name, metrics = pipeline.name, on.load_metrics.metrics()
-    _, seen = on.of_run(name, owner(context.run))
-    if seen.recorded is not None:
-        return seen.recorded
-    record = on.checkpoints.store().latest(name)
-    if record is None or record.run_id != owner(context.run):
+    name, metrics, run_id = pipeline.name, on.load_metrics.metrics(), owner(context.run)
+    _, seen = on.of_run(name, run_id)
+    record = seen.latest
+    if record is None or record.run_id != run_id:
+        record = on.checkpoints.store().latest(name)
+    if record is None or record.run_id != run_id:
         raise LoadError(
             f"this run recorded no load of {name}, or another run has recorded one since; "
             "run the pipeline again"
         )
     at = record.started_at
-    seen.recorded = record, metrics.of_load(name, at), metrics.run_of(name, at)
-    return seen.recorded
+    seen.latest, seen.run = record, seen.run or metrics.run_of(name, at)
+    seen.tables = seen.tables or metrics.of_load(name, at)
+    return record, seen.tables, seen.run
 
 
 def _headroom(

@@ -19,6 +19,12 @@ class Sent:
     headers: Mapping[str, str]
     body: bytes
 
+    @property
+    def operation(self) -> str:
+        # Query protocols name it in the body: the first parameter is Action=...
+        target = self.headers.get("X-Amz-Target") or self.body.decode().partition("&")[0]
+        return target.replace("=", ".").rpartition(".")[2]
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:

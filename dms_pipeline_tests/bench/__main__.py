@@ -14,11 +14,12 @@ from rich.console import Console
 
 from dms_pipeline.errors import DmsPipelineError
 from dms_pipeline_tests.bench import report
+from dms_pipeline_tests.bench.bench import Bench
 from dms_pipeline_tests.bench.clients import Clients, find_clients
 from dms_pipeline_tests.bench.dms import running_dms
 from dms_pipeline_tests.bench.errors import BenchError
 from dms_pipeline_tests.bench.figure import Result
-from dms_pipeline_tests.bench.figures import FIGURES, SLOW, Bench
+from dms_pipeline_tests.bench.figures import FIGURES, SLOW
 from dms_pipeline_tests.bench.servers import running_servers
 
 _ROUNDS = 5

@@ -7,13 +7,14 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dms_pipeline_tests.bench.errors import BenchError
 
 _ROOT = Path(__file__).parents[2]
 _SHOWN_LINES = 30
+_URL = "BENCH_DAGSTER_URL"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,14 @@ class DagsterHome:
         quiet = {"PYTHONWARNINGS": "ignore", "PYTHONPATH": str(_ROOT)}
         return {**kept, **quiet, "DAGSTER_HOME": str(self.folder), **self.settings}
 
+    def stored_in_postgres(self, url: str) -> "DagsterHome":
+        """The same with its records in a database; only the environment has the password."""
+        own = self.folder / "dagster.yaml"
+        settings = own.read_text() + f"\nstorage: {{postgres: {{postgres_url: {{env: {_URL}}}}}}}\n"
+        own.unlink()
+        own.write_text(settings)
+        return replace(self, settings={**self.settings, _URL: url})
+
     def execute(self, module: str, job: str) -> JobRun:
         """Runs the job; raises `BenchError` if it fails."""
         with tempfile.NamedTemporaryFile("r") as slept:
@@ -67,3 +76,10 @@ class DagsterHome:
             last = "\n".join(done.stdout.splitlines()[-_SHOWN_LINES:])
             raise BenchError(f"{' '.join((module, *arguments))} failed:\n{last}")
         return seconds
+
+
+def dagster_home(folder: Path, **settings: str) -> DagsterHome:
+    """A new one with the project's own settings of Dagster."""
+    folder.mkdir()
+    (folder / "dagster.yaml").symlink_to(_ROOT / "dagster.yaml")
+    return DagsterHome(folder, settings)

@@ -5,7 +5,7 @@ The first contender is the product, `ours`; the others are what it is compared w
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal
 
@@ -13,8 +13,8 @@ from dms_pipeline_tests.bench.sample import Sample
 
 OURS, LIMIT = "ours", "limit"
 
-Kind = Literal["speed", "time", "memory"]
-"""Whether the ratio of ours to the limit is of speeds, of durations or of peak memory."""
+Kind = Literal["speed", "time", "memory", "calls"]
+"""Whether the ratio of ours to the limit is of speeds, durations, peak memory or calls."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +65,8 @@ class Result:
                 return sample.seconds / limit.seconds
             case "memory":
                 return (sample.peak_mb or 0.0) / (limit.peak_mb or 1.0)
+            case "calls":
+                return (sample.calls or 0.0) / (limit.calls or 1.0)
 
     @property
     def ratio(self) -> float:
@@ -82,6 +84,10 @@ class Result:
     def peak_mb(self, contender: str) -> float | None:
         peaks = [sample.peak_mb for sample in self.samples[contender] if sample.peak_mb is not None]
         return max(peaks) if peaks else None
+
+    def calls(self, contender: str) -> float | None:
+        calls = [sample.calls for sample in self.samples[contender] if sample.calls is not None]
+        return median(calls) if calls else None
 
     @property
     def target_is_met(self) -> bool:
@@ -108,9 +114,8 @@ class Result:
                     "rows_per_s": self.rows_per_s(name) if figure.rows else None,
                     "mb_per_s": self.megabytes_per_s(name) if figure.size_bytes else None,
                     "peak_mb": self.peak_mb(name),
-                    "rounds": [
-                        {"seconds": sample.seconds, "peak_mb": sample.peak_mb} for sample in samples
-                    ],
+                    "calls": self.calls(name),
+                    "rounds": [asdict(sample) for sample in samples],
                 }
                 for name, samples in self.samples.items()
             },

@@ -3,24 +3,23 @@
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from functools import partial
 from statistics import median
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer
 from dms_pipeline.pipeline_config import ReplicatedTable
 from dms_pipeline.resources.source import MySQLSource
 from dms_pipeline.resources.target import PostgresTarget
 from dms_pipeline.row_count import count_rows
+from dms_pipeline_tests.bench import orchestration
 from dms_pipeline_tests.bench.agreement import check_target
+from dms_pipeline_tests.bench.bench import Bench
 from dms_pipeline_tests.bench.changes import BULK, HOT, SMALL, ChangeLog, Mix, change_log
-from dms_pipeline_tests.bench.clients import Clients
-from dms_pipeline_tests.bench.dms import Dms
 from dms_pipeline_tests.bench.errors import BenchError
 from dms_pipeline_tests.bench.figure import LIMIT, OURS, Figure
 from dms_pipeline_tests.bench.filled import FilledTables, filled_tables
 from dms_pipeline_tests.bench.limits import bare_counts, printed_log, raw_pipes
+from dms_pipeline_tests.bench.pipeline import dms_dsn
 from dms_pipeline_tests.bench.sample import Sample
 from dms_pipeline_tests.bench.servers import Servers
 from dms_pipeline_tests.bench.tables import Table, mixed, text_keyed, wide
@@ -36,23 +35,6 @@ _CALLS_AT_ONCE = 20
 _REPETITIONS = 5
 _FLAT = 1.1
 """A peak that is measured twice differs by some MB; growth with the work would be tenfold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bench:
-    """What every figure needs. `scale` is 1 for the sizes that the targets are for."""
-
-    dms: Dms
-    clients: Clients
-    scale: float
-    describe_s: float = 3.0
-
-    @property
-    def servers(self) -> Servers:
-        return self.dms.servers
-
-    def scaled(self, number: int) -> int:
-        return max(100, round(number * self.scale))
 
 
 MakeFigure = Callable[[Bench], AbstractContextManager[Figure]]
@@ -238,8 +220,8 @@ def _row_count(bench: Bench) -> Iterator[Figure]:
 
 def _counted(servers: Servers, filled: FilledTables) -> Sample:
     ids = [TableId(table.schema, table.name) for table in filled.tables]
-    source = MySQLSource(credentials(_dms_dsn(servers.mysql)))
-    target = PostgresTarget(credentials(_dms_dsn(servers.postgres)))
+    source = MySQLSource(credentials(dms_dsn(servers.mysql)))
+    target = PostgresTarget(credentials(dms_dsn(servers.postgres)))
     checkpoint = source.end()
     begun = time.monotonic()
     counts = count_rows(
@@ -257,12 +239,6 @@ def _counted(servers: Servers, filled: FilledTables) -> Sample:
 def _repeated(measure: Callable[[], Sample]) -> Callable[[], Sample]:
     """What takes milliseconds is measured several times in a round."""
     return lambda: Sample(median(measure().seconds for _ in range(_REPETITIONS)))
-
-
-def _dms_dsn(server: MySQLServer | PostgresServer) -> str:
-    database = server.dbname if isinstance(server, PostgresServer) else ""
-    login = f"{server.dms_user}:{server.dms_password}"
-    return f"db://{login}@127.0.0.1:{server.port}/{database}"
 
 
 FIGURES: dict[str, MakeFigure] = {
@@ -287,6 +263,15 @@ FIGURES: dict[str, MakeFigure] = {
     "row-count": _row_count,
     "cdc-memory": _capture_memory,
     "full-load-memory": _load_memory,
+    "run-empty": orchestration.run_empty,
+    "run-asleep": orchestration.run_asleep,
+    "run-calls": lambda bench: orchestration.run_calls(bench, tables=1),
+    "run-calls-10": lambda bench: orchestration.run_calls(bench, tables=10),
+    "run-calls-many": orchestration.run_calls_many,
+    "definitions-many": orchestration.definitions_many,
+    "run-many": lambda bench: orchestration.run_many(bench, storage="sqlite"),
+    "run-many-postgres": lambda bench: orchestration.run_many(bench, storage="postgres"),
+    "run-idle": orchestration.run_idle,
 }
-SLOW = ("cdc-memory", "full-load-memory")
-"""Not part of a quick run: at a small scale they say nothing."""
+SLOW = ("cdc-memory", "full-load-memory", "run-idle")
+"""Not part of a quick run: they take long, or say nothing at a small scale."""

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +13,7 @@ from dms_pipeline.deployments import deployment
 from dms_pipeline.local_dms.servers import MySQLServer, PostgresServer
 from dms_pipeline.pipeline_config import load_pipelines
 from dms_pipeline.provisioning import provision
-from dms_pipeline_tests.bench.dagster_jobs import DagsterHome, JobRun
+from dms_pipeline_tests.bench.dagster_jobs import DagsterHome, JobRun, dagster_home
 from dms_pipeline_tests.bench.servers import Servers
 from dms_pipeline_tests.bench.tables import Table
 from dms_pipeline_tests.two_sides import credentials
@@ -36,7 +36,11 @@ class Pipeline:
 
 
 def make_pipeline(
-    home: Path, servers: Servers, endpoint_url: str, tables: Sequence[Table], **settings: str
+    home: Path,
+    servers: Servers,
+    endpoint_url: str,
+    tables: Sequence[Table],
+    settings: Mapping[str, str],
 ) -> Pipeline:
     """A pipeline for tables of one schema that both sides hold already, named as the schema.
 
@@ -50,11 +54,8 @@ def make_pipeline(
     name = tables[0].schema
     _write_configuration(home / "pipelines" / name, tables)
     (home / "stack.json").write_text(json.dumps({"endpoint_url": endpoint_url}))
-    dagster = home / "dagster"
-    dagster.mkdir()
-    (dagster / "dagster.yaml").symlink_to(_PACKAGE.parent / "dagster.yaml")
     folders = {"DMS_LOCAL_HOME": str(home), "DMS_PIPELINES_DIR": str(home / "pipelines")}
-    made = Pipeline(name, DagsterHome(dagster, {**folders, **settings}))
+    made = Pipeline(name, dagster_home(home / "dagster", **folders, **settings))
     _provision(made, servers)
     with servers.source() as source:
         source.execute("SHOW MASTER STATUS")

@@ -45,12 +45,12 @@ def _cells(name: str, result: Result) -> list[str]:
     figure, ratios = result.figure, result.ratios()
     sign = "≥" if figure.kind == "speed" else "≤"
     colour = "green" if result.target_is_met else "red"
-    has_speed = figure.kind != "time"
+    has_speed = figure.kind in ("speed", "memory")
     peak = result.peak_mb(OURS)
     return [
         name,
-        _speed(result, OURS) if has_speed else _duration(result.seconds(OURS)),
-        _speed(result, LIMIT) if figure.kind == "speed" else _limit(result),
+        _speed(result, OURS) if has_speed else _measured(result, OURS),
+        _speed(result, LIMIT) if figure.kind == "speed" else _measured(result, LIMIT),
         f"{result.megabytes_per_s(OURS):.1f}" if has_speed else "",
         f"[{colour}]{result.ratio:.2f}[/]",
         f"{min(ratios):.2f}-{max(ratios):.2f}",
@@ -60,10 +60,14 @@ def _cells(name: str, result: Result) -> list[str]:
     ]
 
 
-def _limit(result: Result) -> str:
-    if result.figure.kind == "memory":
-        return f"{result.peak_mb(LIMIT) or 0:.0f} MB"
-    return _duration(result.seconds(LIMIT))
+def _measured(result: Result, contender: str) -> str:
+    match result.figure.kind:
+        case "memory":
+            return f"{result.peak_mb(contender) or 0:.0f} MB"
+        case "calls":
+            return f"{result.calls(contender) or 0:.0f} calls"
+        case _:
+            return _duration(result.seconds(contender))
 
 
 def _speed(result: Result, contender: str) -> str:
@@ -71,4 +75,4 @@ def _speed(result: Result, contender: str) -> str:
 
 
 def _duration(seconds: float) -> str:
-    return f"{seconds * 1000:.1f} ms"
+    return f"{seconds * 1000:.1f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -39,15 +39,12 @@ class DeadlyProxy:
 
     def answer(self, sent: Sent, passed_on: Callable[[], Answer]) -> Answer | None:
         """What the client gets; nothing if it is dead."""
-        # Query protocols name it in the body: the first parameter is Action=...
-        target = sent.headers.get("X-Amz-Target") or sent.body.decode().partition("&")[0]
-        operation = target.replace("=", ".").rpartition(".")[2]
-        is_the_last = self._begins(operation)
+        is_the_last = self._begins(sent.operation)
         if is_the_last and not self.dies_after:
             os.kill(self.victim, signal.SIGKILL)
             return None
         answer = passed_on()
-        self._ended(operation, answer.status)
+        self._ended(sent.operation, answer.status)
         if is_the_last:
             os.kill(self.victim, signal.SIGKILL)
             return None

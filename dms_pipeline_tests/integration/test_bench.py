@@ -6,11 +6,12 @@ from click.testing import CliRunner
 from dms_pipeline_tests.bench import report
 from dms_pipeline_tests.bench.__main__ import FOLDER, main
 from dms_pipeline_tests.bench.agreement import check_target, source_digest
+from dms_pipeline_tests.bench.bench import Bench
 from dms_pipeline_tests.bench.clients import Clients, find_clients
 from dms_pipeline_tests.bench.dms import running_dms
 from dms_pipeline_tests.bench.errors import BenchError
 from dms_pipeline_tests.bench.figure import LIMIT, OURS, Figure, Result
-from dms_pipeline_tests.bench.figures import FIGURES, Bench
+from dms_pipeline_tests.bench.figures import FIGURES
 from dms_pipeline_tests.bench.sample import Sample
 from dms_pipeline_tests.bench.servers import Servers
 from dms_pipeline_tests.bench.tables import text_keyed
