@@ -19,7 +19,7 @@ from dms_pipeline_tests.bench.clients import Clients, find_clients
 from dms_pipeline_tests.bench.dms import running_dms
 from dms_pipeline_tests.bench.errors import BenchError
 from dms_pipeline_tests.bench.figure import Result
-from dms_pipeline_tests.bench.figures import FIGURES, SLOW
+from dms_pipeline_tests.bench.figures import FIGURES, SLOW, WITH_PEERS
 from dms_pipeline_tests.bench.servers import running_servers
 
 _ROUNDS = 5
@@ -36,6 +36,9 @@ FOLDER = Path(".bench")
     "--only", multiple=True, type=click.Choice(list(FIGURES)), help="Only this figure; repeatable."
 )
 @click.option(
+    "--peers", "with_peers", is_flag=True, help="Measure others beside it, where they do the same."
+)
+@click.option(
     "--json",
     "json_file",
     type=click.Path(path_type=Path),
@@ -49,13 +52,15 @@ def main(
     rounds: int | None,
     scale: float | None,
     only: tuple[str, ...],
+    with_peers: bool,
     json_file: Path,
 ) -> None:
     # Servers are stopped on the way out, also when `timeout` or a CI runner ends the program.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     rounds = rounds or (_QUICK_ROUNDS if quick else _ROUNDS)
     scale = scale or (_QUICK_SCALE if quick else 1.0)
-    names = only or [name for name in FIGURES if not (quick and name in SLOW)]
+    all_names = WITH_PEERS if with_peers else FIGURES
+    names = only or [name for name in all_names if not (quick and name in SLOW)]
     # A pipe or a log file has no width; rich would cut the figures at 80.
     console = Console() if sys.stdout.isatty() else Console(width=_WIDTH)
     begun = time.monotonic()
@@ -68,13 +73,22 @@ def main(
     try:
         clients = find_clients(FOLDER / "clients")
         _measure(
-            names, clients, scale, rounds=rounds, about=about, results=results, progress=progress
+            names,
+            clients,
+            scale,
+            peers=FOLDER / "peers" if with_peers else None,
+            rounds=rounds,
+            about=about,
+            results=results,
+            progress=progress,
         )
     except (BenchError, DmsPipelineError) as error:
         raise click.ClickException(str(error)) from error
     finally:
         if results:
             console.print(report.as_table(results))
+            if with_peers:
+                console.print(report.peers_table(results))
             json_file.parent.mkdir(parents=True, exist_ok=True)
             json_file.write_text(json.dumps(report.as_json(results, about), indent=2) + "\n")
             progress(f"all rounds are in {json_file}")
@@ -85,6 +99,7 @@ def _measure(
     clients: Clients,
     scale: float,
     *,
+    peers: Path | None,
     rounds: int,
     about: dict[str, Any],
     results: dict[str, Result],
@@ -97,7 +112,7 @@ def _measure(
         home.chmod(0o711)
         with running_servers(home) as servers, running_dms(servers, home / "endpoint") as dms:
             about["servers"] = servers.versions()
-            bench = Bench(dms, clients, scale=scale)
+            bench = Bench(dms, clients, scale=scale, peers=peers)
             for name in names:
                 progress(f"{name}: making its workload")
                 with FIGURES[name](bench) as figure:

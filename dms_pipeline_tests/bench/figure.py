@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field
 from statistics import median
 from typing import Any, Literal
 
+from dms_pipeline_tests.bench.errors import PeerError
 from dms_pipeline_tests.bench.sample import Sample
 
 OURS, LIMIT = "ours", "limit"
@@ -36,21 +37,29 @@ class Figure:
     def measure(self, rounds: int, *, progress: Callable[[str], None]) -> "Result":
         samples: dict[str, list[Sample]] = {name: [] for name in self.contenders}
         names = list(self.contenders)
+        left_out: dict[str, str] = {}
         count = min(rounds, self.most_rounds or rounds)
         for number in range(count):
             # Whoever is first may find the machine in another state than the others.
             for name in names if number % 2 == 0 else reversed(names):
                 progress(f"{self.title}: round {number + 1} of {count}, {name}")
-                samples[name].append(self.contenders[name]())
-        return Result(self, samples)
+                try:
+                    samples[name].append(self.contenders[name]())
+                except PeerError as error:
+                    left_out[name] = str(error)
+                    progress(f"{name} is left out: {error}")
+            names = [name for name in names if name not in left_out]
+        measured = {name: those for name, those in samples.items() if name not in left_out}
+        return Result(self, measured, left_out)
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """All rounds of a figure."""
+    """All rounds of a figure, and why a peer was left out."""
 
     figure: Figure
     samples: Mapping[str, list[Sample]] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     def ratios(self, contender: str = OURS) -> list[float]:
         """One for each round."""
@@ -67,6 +76,10 @@ class Result:
                 return (sample.peak_mb or 0.0) / (limit.peak_mb or 1.0)
             case "calls":
                 return (sample.calls or 0.0) / (limit.calls or 1.0)
+
+    @property
+    def peers(self) -> list[str]:
+        return [name for name in self.samples if name not in (OURS, LIMIT)]
 
     @property
     def ratio(self) -> float:
@@ -108,12 +121,14 @@ class Result:
             "target": figure.target,
             "peak_target_mb": figure.peak_target_mb,
             "target_is_met": self.target_is_met,
+            "left_out": dict(self.left_out),
             "contenders": {
                 name: {
                     "median_s": self.seconds(name),
                     "rows_per_s": self.rows_per_s(name) if figure.rows else None,
                     "mb_per_s": self.megabytes_per_s(name) if figure.size_bytes else None,
                     "peak_mb": self.peak_mb(name),
+                    "ratios": self.ratios(name),
                     "calls": self.calls(name),
                     "rounds": [asdict(sample) for sample in samples],
                 }

@@ -19,6 +19,8 @@ from dms_pipeline_tests.bench.errors import BenchError
 from dms_pipeline_tests.bench.figure import LIMIT, OURS, Figure
 from dms_pipeline_tests.bench.filled import FilledTables, filled_tables
 from dms_pipeline_tests.bench.limits import bare_counts, printed_log, raw_pipes
+from dms_pipeline_tests.bench.peers.capture import capture_peers
+from dms_pipeline_tests.bench.peers.full_load import full_load_peers
 from dms_pipeline_tests.bench.pipeline import dms_dsn
 from dms_pipeline_tests.bench.sample import Sample
 from dms_pipeline_tests.bench.servers import Servers
@@ -50,6 +52,7 @@ def _capture(
             {
                 OURS: partial(_captured, bench, log),
                 LIMIT: partial(printed_log, bench.servers, bench.clients, log.files),
+                **(capture_peers(bench.peers, log) if bench.peers else {}),
             },
             target=target,
             rows=log.changes,
@@ -104,11 +107,14 @@ def _full_load(
     bench: Bench, title: str, schema: str, *, tables: int, rows: int, subtasks: int
 ) -> Iterator[Figure]:
     with filled_tables(bench.servers, schema, tables=tables, rows=rows) as filled:
+        loaded = filled.tables, filled.digests
+        peers = full_load_peers(bench.peers, bench.servers, *loaded) if bench.peers else {}
         yield Figure(
             title,
             {
                 OURS: partial(_loaded, bench, filled, subtasks=subtasks),
                 LIMIT: partial(raw_pipes, bench.servers, bench.clients, filled.tables),
+                **peers,
             },
             target=1.1 if tables == 1 else 1.0,
             rows=filled.rows,
@@ -273,5 +279,7 @@ FIGURES: dict[str, MakeFigure] = {
     "run-many-postgres": lambda bench: orchestration.run_many(bench, storage="postgres"),
     "run-idle": orchestration.run_idle,
 }
+WITH_PEERS = ("cdc-small", "cdc-bulk", "full-load-big", "full-load-many")
+"""Those whose work the peers do too."""
 SLOW = ("cdc-memory", "full-load-memory", "run-idle")
 """Not part of a quick run: they take long, or say nothing at a small scale."""

@@ -1,4 +1,4 @@
-"""The peak memory of the engine: the endpoint's child processes and theirs, while a task runs."""
+"""The peak memory of child processes and theirs: the engine's, while a task runs, or a peer's."""
 
 import re
 import threading
@@ -16,8 +16,9 @@ _LOOK_FOR_CHILDREN = 5
 class PeakMemory:
     """Adds up the peaks of the processes; where the system keeps none, the largest seen."""
 
-    def __init__(self, parent: int) -> None:
+    def __init__(self, parent: int, *, itself: bool = False) -> None:
         self._parent = psutil.Process(parent)
+        self._itself = [self._parent] if itself else []
         self._peaks: dict[int, int] = {}
         self._known: list[psutil.Process] = []
 
@@ -27,15 +28,21 @@ class PeakMemory:
 
     def read(self, *, look_for_children: bool = True) -> None:
         if look_for_children or not self._known:
-            self._known = self._parent.children(recursive=True)
+            self._known = self._itself + self._children()
         for process in self._known:
             self._peaks[process.pid] = max(self._peaks.get(process.pid, 0), _peak_bytes(process))
 
+    def _children(self) -> list[psutil.Process]:
+        try:
+            return self._parent.children(recursive=True)
+        except psutil.NoSuchProcess:
+            return []
+
 
 @contextmanager
-def peak_memory(parent: int) -> Iterator[PeakMemory]:
-    """Reads along until the block ends."""
-    memory = PeakMemory(parent)
+def peak_memory(parent: int, *, itself: bool = False) -> Iterator[PeakMemory]:
+    """Reads along until the block ends; with ``itself`` the parent's own memory counts too."""
+    memory = PeakMemory(parent, itself=itself)
     ended = threading.Event()
 
     def follow() -> None:

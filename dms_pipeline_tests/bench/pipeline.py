@@ -70,8 +70,12 @@ def make_pipeline(
 def dms_dsn(server: MySQLServer | PostgresServer) -> str:
     """The login of DMS's own user."""
     database = server.dbname if isinstance(server, PostgresServer) else ""
-    login = f"{server.dms_user}:{server.dms_password}"
-    return f"db://{login}@127.0.0.1:{server.port}/{database}"
+    return f"db://{dms_login(server)}@127.0.0.1:{server.port}/{database}"
+
+
+def dms_login(server: MySQLServer | PostgresServer) -> str:
+    """User and password as in a URL."""
+    return f"{server.dms_user}:{server.dms_password}"
 
 
 def _write_configuration(folder: Path, tables: Sequence[Table]) -> None:

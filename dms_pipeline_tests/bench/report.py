@@ -4,6 +4,7 @@ import os
 import platform
 import time
 from collections.abc import Mapping
+from statistics import median
 from typing import Any
 
 import psutil
@@ -38,6 +39,25 @@ def as_table(results: Mapping[str, Result]) -> RichTable:
         table.add_column(heading, justify="right", no_wrap=True)
     for name, result in results.items():
         table.add_row(*_cells(name, result))
+    return table
+
+
+def peers_table(results: Mapping[str, Result]) -> RichTable:
+    """Ours and all peers, each beside the limit; why one is not there."""
+    table = RichTable(title="Ours and others: medians, and their ratios to the limit")
+    for heading in ("figure", "who"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("rows/s", "ratio", "peak MB"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("left out because")
+    for title, result in results.items():
+        for name in (OURS, *result.peers):
+            peak = result.peak_mb(name)
+            ratio = f"{median(result.ratios(name)):.2f}"
+            shown = f"{peak:.0f}" if peak is not None else ""
+            table.add_row(title, name, _speed(result, name), ratio, shown)
+        for name, why in result.left_out.items():
+            table.add_row(title, name, "", "", "", why)
     return table
 
 
