@@ -1,7 +1,7 @@
 # Everything runs from the virtual environment .venv, which `setup` makes and keeps up to date.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo dev test check soak bench clean
+.PHONY: help setup demo dev test check soak bench bench-peers clean
 
 help:
 	@echo "make setup   create .venv, install the package and what it needs"
@@ -11,6 +11,7 @@ help:
 	@echo "make check   ruff, mypy, import rules"
 	@echo "make soak    run the long tests"
 	@echo "make bench   measure speed and memory beside their limits; ARGS=--quick takes 3 minutes"
+	@echo "make bench-peers  measure others beside it that do the same work"
 	@echo "make clean   stop the local stack; delete .venv, .local and caches"
 
 # A .venv whose Python is gone, or that was copied here from another folder, cannot be repaired.
@@ -84,6 +85,10 @@ soak: setup
 # Its result is a table and .bench/latest.json; docs/performance.md tells what is in it.
 bench: setup
 	@.venv/bin/python -m dms_pipeline_tests.bench $(ARGS)
+
+# The others are installed below .bench/peers, each in an environment of its own: 2 GB.
+bench-peers: setup
+	@.venv/bin/python -m dms_pipeline_tests.bench --peers $(ARGS)
 
 check: setup
 	@.venv/bin/ruff check .

@@ -146,9 +146,11 @@ class DmsObjects:
             if instance.status in _TRANSITIONAL_INSTANCE_STATES:
                 self.await_instance(lambda seen: seen not in _TRANSITIONAL_INSTANCE_STATES)
             self.dms.delete_instance(instance)
-        self.await_instance(lambda seen: seen == GONE)
+        self.await_instance(lambda seen: seen == GONE, is_billed=False)
 
-    def await_instance(self, done: Callable[[str], bool]) -> ReplicationInstance | None:
+    def await_instance(
+        self, done: Callable[[str], bool], *, is_billed: bool = True
+    ) -> ReplicationInstance | None:
         """The instance once ``done`` holds for its status; None if it is gone."""
         instance: ReplicationInstance | None = None
 
@@ -163,7 +165,7 @@ class DmsObjects:
             look,
             lambda seen: seen == GONE or done(seen),
             pacing=self.pacing,
-            interval=self.pacing.for_minutes,
+            interval=partial(self.pacing.for_minutes, is_billed=is_billed),
             timeout_s=self.pacing.instance_timeout_s,
             say=self.say,
         )

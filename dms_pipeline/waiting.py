@@ -42,10 +42,10 @@ class Pacing:
         interval_s = self.poll_interval_s if interval_s is None else interval_s
         self.sleep(interval_s * (0.75 + self.chance() / 2))
 
-    def for_minutes(self, waited_s: float) -> float:
+    def for_minutes(self, waited_s: float, *, is_billed: bool) -> float:
         """The interval between two looks at what takes minutes whatever happens."""
         is_early = waited_s < 8 * self.poll_interval_s
-        return self.poll_interval_s * (4 if is_early else 2)
+        return self.poll_interval_s * (1.75 if is_billed and not is_early else 4)
 
     def for_any_time(self, waited_s: float, *, expected_s: float = 0.0) -> float:
         """The interval between two looks at what may take seconds or hours.
@@ -58,7 +58,7 @@ class Pacing:
             longest, interval = _SAY_EVERY_S, left_s * 0.75
         else:
             longest, interval = 4 * self.poll_interval_s, -left_s / 4
-        shortest = max(self.poll_interval_s * 2 / 3, expected_s / 10)
+        shortest = max(self.poll_interval_s / 2, expected_s / 20)
         return min(max(interval, shortest), longest)
 
 

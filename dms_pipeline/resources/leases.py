@@ -65,8 +65,8 @@ class Lease:
 
     @property
     def is_fresh(self) -> bool:
-        """Whether this run has it, and not half of its time is over: nobody else can take it."""
-        return self._clock() - self._renewed_at < self._ttl_s / 2
+        """Whether this run has it for a while, so that nobody else can take it."""
+        return self._clock() - self._renewed_at < self._ttl_s * 2 / 3
 
     def take(self) -> None:
         """Takes the lease, or keeps it if this run has it already.
@@ -85,7 +85,7 @@ class Lease:
         self.keep()
 
     def keep(self) -> None:
-        """A sign of life: renews the lease once half of its time is over.
+        """A sign of life: renews the lease once two thirds of its time are over.
 
         Raises:
             LoadError: if another run has it meanwhile.
