@@ -7,6 +7,7 @@ with the file and the line (syntax) or the path inside it (content).
 
 import json
 import re
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -483,8 +484,8 @@ def _tables(
         for section in sections
     )
     for side in ("source", "target"):
-        names = [getattr(table, side) for table in tables]
-        twice = sorted({str(name) for name in names if names.count(name) > 1})
+        names = Counter(getattr(table, side) for table in tables)
+        twice = sorted(str(name) for name, count in names.items() if count > 1)
         if twice:
             raise ConfigError(f"{path}: tables: {side} table {twice[0]} is listed twice")
     for table in tables:
