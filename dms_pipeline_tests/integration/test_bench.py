@@ -1,7 +1,10 @@
 """`make bench` at a tiny scale: every kind of workload is made and gives a right result."""
 
+from io import StringIO
+
 import pytest
 from click.testing import CliRunner
+from rich.console import Console
 
 from dms_pipeline_tests.bench import report
 from dms_pipeline_tests.bench.__main__ import FOLDER, main
@@ -9,14 +12,24 @@ from dms_pipeline_tests.bench.agreement import check_target, source_digest
 from dms_pipeline_tests.bench.bench import Bench
 from dms_pipeline_tests.bench.clients import Clients, find_clients
 from dms_pipeline_tests.bench.dms import running_dms
-from dms_pipeline_tests.bench.errors import BenchError
+from dms_pipeline_tests.bench.errors import BenchError, PeerError
 from dms_pipeline_tests.bench.figure import LIMIT, OURS, Figure, Result
 from dms_pipeline_tests.bench.figures import FIGURES
 from dms_pipeline_tests.bench.sample import Sample
 from dms_pipeline_tests.bench.servers import Servers
 from dms_pipeline_tests.bench.tables import text_keyed
 
-KINDS = ("cdc-text-key", "cdc-hot", "full-load-many", "describe", "row-count")
+KINDS = (
+    "cdc-text-key",
+    "cdc-hot",
+    "full-load-many",
+    "describe",
+    "row-count",
+    "run-asleep",
+    "run-calls",
+    "definitions-many",
+    "run-many-postgres",
+)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +51,7 @@ def bench(mariadb_server, postgres, tmp_path_factory):
 @pytest.mark.parametrize("name", KINDS)
 def test_figure_is_measured(bench, name):
     with FIGURES[name](bench) as figure:
-        assert figure.contenders[OURS]().seconds > 0
+        assert figure.contenders[OURS]().seconds >= 0
         if bench.clients.mariadb:
             assert figure.contenders[LIMIT]().seconds > 0
 
@@ -71,6 +84,20 @@ def test_ratios_are_of_the_rounds_neighbours():
     assert (result.ratio, result.peak_mb(OURS), result.target_is_met) == (0.75, 120.0, False)
     shown = report.as_json({"x": result}, {})["figures"]["x"]["contenders"][OURS]
     assert (shown["median_s"], len(shown["rounds"])) == (3.0, 2)
+
+
+def test_peer_that_fails_is_left_out_and_the_others_are_measured():
+    def fail():
+        raise PeerError("no Java here")
+
+    contenders = {OURS: lambda: Sample(2.0), LIMIT: lambda: Sample(1.0), "peer": fail}
+    said: list[str] = []
+    result = Figure("x", contenders, target=0.5, rows=10).measure(2, progress=said.append)
+    assert (result.ratios(), result.peers) == ([0.5, 0.5], [])
+    assert result.left_out == {"peer": "no Java here"}
+    shown = Console(width=120, record=True, file=StringIO())
+    shown.print(report.peers_table({"x": result}))
+    assert "no Java here" in shown.export_text()
 
 
 def test_unknown_figure_is_refused_in_words():

@@ -68,6 +68,19 @@ def test_lease_that_is_kept_does_not_end(world):
         world.lease("run-2").take()
 
 
+def test_lease_is_renewed_while_nobody_else_can_take_it(world):
+    lease = world.lease("run-1")
+    lease.take()
+    first = lease.holder().expires_at
+    world.lease_clock.now += 199
+    lease.keep()
+    assert (lease.is_fresh, lease.holder().expires_at) == (True, first)
+    world.lease_clock.now += 2
+    assert not lease.is_fresh
+    lease.keep()
+    assert (lease.is_fresh, lease.holder().expires_at > first) == (True, True)
+
+
 def test_holder_that_lost_its_lease_notices(world):
     lost = world.lease("run-1")
     lost.take()

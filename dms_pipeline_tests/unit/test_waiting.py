@@ -69,6 +69,34 @@ def test_pause_differs_from_the_poll_interval_by_a_quarter_at_most(chance, slept
     assert time.now == slept
 
 
+@pytest.mark.parametrize(
+    ("waited_s", "expected_s", "interval_s"),
+    [
+        pytest.param(0, 0, 7.5, id="begins-short"),
+        pytest.param(60, 0, 15, id="a-quarter-of-the-wait"),
+        pytest.param(3600, 0, 60, id="not-longer-than-four-intervals"),
+        pytest.param(0, 40, 30, id="most-of-the-time-that-is-left"),
+        pytest.param(0, 3600, 60, id="says-that-it-goes-on"),
+        pytest.param(89, 90, 7.5, id="about-the-end"),
+        pytest.param(100, 90, 7.5, id="soon-after-the-end"),
+        pytest.param(150, 90, 15, id="late"),
+    ],
+)
+def test_interval_grows_from_when_the_end_is_expected(waited_s, expected_s, interval_s):
+    pacing = Pacing(15, 1, 1, 1)
+    assert pacing.for_any_time(waited_s, expected_s=expected_s) == interval_s
+
+
+@pytest.mark.parametrize(
+    ("waited_s", "is_billed", "interval_s"),
+    [(0, True, 60), (119, True, 60), (120, True, 26.25), (900, True, 26.25), (900, False, 60)],
+)
+def test_what_takes_minutes_is_looked_at_more_often_once_it_may_be_there(
+    waited_s, is_billed, interval_s
+):
+    assert Pacing(15, 1, 1, 1).for_minutes(waited_s, is_billed=is_billed) == interval_s
+
+
 @pytest.mark.parametrize(("refusals", "slept_s"), [(0, 0), (2, 30), (7, 105), (8, None)])
 def test_role_is_waited_for_as_long_as_it_may_be_new(refusals, slept_s):
     time, left = Time(), iter([RoleError("no role")] * refusals)
