@@ -179,7 +179,7 @@ class Load:
         record = self._record(task, source)
         self.seen.tables = tuple(
             LoadRecord(self.pipeline.name, record.started_at, self.objects.run_id, _counts(row))
-            for row in statistics
+            for row in sorted(statistics, key=lambda row: row.table)
         )
         self.metrics.put(self.seen.tables)
         try:
