@@ -3,6 +3,7 @@
 Each step looks first, adopts what an earlier try of the same run already made, and only then acts,
 so a step may be repeated after a crash at any point. No step hands a value to the next: what has
 to outlive a step lies in DMS and in the lease until it is recorded, and in DynamoDB after that.
+Steps in one process share what they have `Seen`, which spares calls and nothing else.
 """
 
 from collections.abc import Mapping
