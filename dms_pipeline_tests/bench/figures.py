@@ -281,5 +281,13 @@ FIGURES: dict[str, MakeFigure] = {
 }
 WITH_PEERS = ("cdc-small", "cdc-bulk", "full-load-big", "full-load-many")
 """Those whose work the peers do too."""
-SLOW = ("cdc-memory", "full-load-memory", "run-idle")
+SLOW = (
+    "cdc-memory",
+    "full-load-memory",
+    "run-calls-10",
+    "run-calls-many",
+    "run-many",
+    "run-many-postgres",
+    "run-idle",
+)
 """Not part of a quick run: they take long, or say nothing at a small scale."""
