@@ -195,6 +195,8 @@ def _pipeline(
             url = stack.enter_context(aws_proxy(url, log.answer))
         made = make_pipeline(home, servers, url, filled.tables, settings)
         dagster = stack.enter_context(_stored(servers, made.dagster, storage))
+        # New tables are many files, which the first run would else wait for at each commit.
+        servers.settle()
         yield replace(made, dagster=dagster), home
 
 
