@@ -54,12 +54,9 @@ class Pacing:
         so that the end of a long wait is noticed late by a small part of the wait.
         """
         left_s = expected_s - waited_s
-        if left_s > 0:
-            longest, interval = _SAY_EVERY_S, left_s * 0.75
-        else:
-            longest, interval = 4 * self.poll_interval_s, -left_s / 4
+        interval = left_s * 0.75 if left_s > 0 else -left_s / 4
         shortest = max(self.poll_interval_s / 2, expected_s / 20)
-        return min(max(interval, shortest), longest)
+        return min(max(interval, shortest), _SAY_EVERY_S)
 
 
 def wait_until(

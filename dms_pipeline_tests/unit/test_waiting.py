@@ -74,7 +74,7 @@ def test_pause_differs_from_the_poll_interval_by_a_quarter_at_most(chance, slept
     [
         pytest.param(0, 0, 7.5, id="begins-short"),
         pytest.param(60, 0, 15, id="a-quarter-of-the-wait"),
-        pytest.param(3600, 0, 60, id="not-longer-than-four-intervals"),
+        pytest.param(3600, 0, 60, id="not-longer-than-a-minute"),
         pytest.param(0, 40, 30, id="most-of-the-time-that-is-left"),
         pytest.param(0, 3600, 60, id="says-that-it-goes-on"),
         pytest.param(89, 90, 7.5, id="about-the-end"),
