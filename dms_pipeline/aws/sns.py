@@ -1,7 +1,7 @@
 """SNS: publish to a topic, and the topic with its subscribers."""
 
 from collections.abc import Iterable, Iterator
-from functools import cache, partial
+from functools import partial
 from typing import TYPE_CHECKING
 
 from dms_pipeline.aws.session import aws_errors
@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 # SNS refuses longer subjects and those with line breaks.
 _SUBJECT_MAX = 100
 _errors = partial(aws_errors, "sns")
+# By client and name: a topic keeps its ARN.
+_arns: dict[tuple[object, str], str] = {}
 
 
 class Topic:
@@ -54,10 +56,10 @@ class Topic:
         return (row for page in pages for row in page["Subscriptions"])
 
     def _arn(self) -> str:
-        return self.name if self.name.startswith("arn:") else _arn_of(self._client, self.name)
-
-
-@cache
-def _arn_of(client: "SNSClient", name: str) -> str:
-    """CreateTopic answers with the ARN of the topic that is there."""
-    return client.create_topic(Name=name)["TopicArn"]
+        if self.name.startswith("arn:"):
+            return self.name
+        key = self._client, self.name
+        if key not in _arns:
+            # It answers with the ARN of the topic that is there.
+            _arns[key] = self._client.create_topic(Name=self.name)["TopicArn"]
+        return _arns[key]
