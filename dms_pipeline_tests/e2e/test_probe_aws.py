@@ -126,6 +126,7 @@ def probe(stack: LocalRun, tmp_path: Path) -> Probe:
     return Probe(stack, tmp_path)
 
 
+@pytest.mark.soak
 def test_local_dms_answers_all_that_can_be_asked_of_it(probe: Probe):
     said = probe.succeed("--yes", "--as-role", _ROLE)
     findings = probe.findings()

@@ -25,7 +25,6 @@ KINDS = (
     "full-load-many",
     "describe",
     "row-count",
-    "run-asleep",
     "run-calls",
     "definitions-many",
     "run-many-postgres",
