@@ -127,18 +127,17 @@ class ChangeApplier:
             raise target_error(_APPLYING, error, self._target) from error
 
     def _as_whole(self, batch: "Batch") -> tuple[Counts, Counts]:
-        captured: Counts = Counter()
-        applied: Counts = Counter()
+        # Netting counts the rows as it walks over them, so counting comes after it.
         if batch.net is not None:
             self._batches.apply(batch.net)
-        for chunk in _chunks(batch.entries()):
-            if batch.net is None:
+            captured = _counts(batch.entries())
+        else:
+            captured = Counter()
+            for chunk in _chunks(batch.entries()):
                 self._batches.apply(self._netting.net(chunk, batch.plan_of))
-            # Netting has counted the rows as it walked over them.
-            captured += _counts(chunk)
-            applied += _counts(
-                [changes for changes in chunk if batch.plan_of(changes.table) is not None]
-            )
+                captured += _counts(chunk)
+        usable = {table for table, _ in captured if batch.plan_of(table) is not None}
+        applied = Counter({of: count for of, count in captured.items() if of[0] in usable})
         return captured, applied
 
     def _row_by_row(self, batch: "Batch") -> tuple[Counts, Counts]:
