@@ -81,12 +81,20 @@ def load_table(
                 add_primary_key(target, plan)
         return rows
 
-    try:
+    def load_trusting() -> int | None:
+        """None if every value has to be looked at."""
+        if (lines := _trusting(plan)) is None:
+            return None
         try:
-            rows = load(_trusting(plan) or _checking(plan, on_unfit))
+            return load(lines)
         except (UnfitValueError, psycopg.DataError) as error:
             # Which value of which row it is, and what is to become of it, shows row by row.
             logger.info("%s: every value is looked at, as one does not fit: %s", what, error)
+            return None
+
+    try:
+        rows = load_trusting()
+        if rows is None:
             rows = load(_checking(plan, on_unfit))
     except psycopg.OperationalError as error:
         raise target_error(what, error, target) from error
