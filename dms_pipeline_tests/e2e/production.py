@@ -10,7 +10,7 @@ import shlex
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,8 @@ from dms_pipeline.local_dms.servers.process import choose_port
 from dms_pipeline_tests.dagster_records import new_database
 from dms_pipeline_tests.e2e.dagster_dev import Ui
 from dms_pipeline_tests.e2e.ecs_of_processes import TASK_DEFINITION, EcsOfProcesses, serve
-from dms_pipeline_tests.e2e.local_run import LocalRun, wait_for
+from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline, load_full
+from dms_pipeline_tests.e2e.local_run import LocalRun, copied_pipelines, wait_for
 
 _DEPLOY = Path(dms_pipeline.__file__).parent / "deploy"
 _BUCKET = "step-output"
@@ -122,6 +123,24 @@ def production(
             for part, process in made.processes.items():
                 if process.poll() is None:
                     made.kill(part)
+
+
+@contextmanager
+def loaded_production(
+    folder: Path, names: Iterable[str], configure: Callable[[dict[str, Any]], Any]
+) -> Iterator[Production]:
+    """A production Dagster, impatient, of pipelines that are loaded; nothing is left running."""
+    run = LocalRun(folder / "local", copied_pipelines(folder))
+    pipelines = [LoadedPipeline(run, name) for name in names]
+    for pipeline in pipelines:
+        pipeline.configure(configure)
+    try:
+        run.succeed("local", "up")
+        load_full(pipelines)
+        with production(run, folder, impatient) as made:
+            yield made
+    finally:
+        run.kill_everything()
 
 
 def _environment(run: LocalRun, home: Path) -> dict[str, str]:

@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from dms_pipeline_tests.e2e.dagster_dev import ENDED
-from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline, load_full
-from dms_pipeline_tests.e2e.local_run import LocalRun, copied_pipelines, wait_for
-from dms_pipeline_tests.e2e.production import Production, impatient, production
+from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline
+from dms_pipeline_tests.e2e.local_run import wait_for
+from dms_pipeline_tests.e2e.production import Production, loaded_production
 
 _NAMES = ("hourly", "daily")
 _MINUTES = 8
@@ -31,16 +31,8 @@ pytestmark = pytest.mark.soak
 @pytest.fixture
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     folder = tmp_path_factory.mktemp("daemon-kills")
-    run = LocalRun(folder / "local", copied_pipelines(folder))
-    for name in _NAMES:
-        LoadedPipeline(run, name).configure(_every_minute)
-    try:
-        run.succeed("local", "up")
-        load_full(LoadedPipeline(run, name) for name in _NAMES)
-        with production(run, folder, impatient) as made:
-            yield made
-    finally:
-        run.kill_everything()
+    with loaded_production(folder, _NAMES, _every_minute) as made:
+        yield made
 
 
 def _every_minute(content: dict[str, Any]) -> None:

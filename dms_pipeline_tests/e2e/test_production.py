@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline, load_full
-from dms_pipeline_tests.e2e.local_run import LocalRun, copied_pipelines, wait_for
-from dms_pipeline_tests.e2e.production import PARTS, Production, impatient, production
+from dms_pipeline_tests.e2e.loaded_pipeline import LoadedPipeline
+from dms_pipeline_tests.e2e.local_run import wait_for
+from dms_pipeline_tests.e2e.production import PARTS, Production, loaded_production
 
 # Long enough to be struck in the middle of it.
 _WINDOW_S = 8
@@ -18,17 +18,9 @@ _NAMES = ("struck", "retried")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Production]:
     folder = tmp_path_factory.mktemp("production")
-    run = LocalRun(folder / "local", copied_pipelines(folder))
-    for name in _NAMES:
-        stop = {"window_s": _WINDOW_S}
-        LoadedPipeline(run, name).configure(lambda content, stop=stop: content.update(stop=stop))  # type: ignore[misc]
-    try:
-        run.succeed("local", "up")
-        load_full(LoadedPipeline(run, name) for name in _NAMES)
-        with production(run, folder, impatient) as made:
-            yield made
-    finally:
-        run.kill_everything()
+    stop = {"window_s": _WINDOW_S}
+    with loaded_production(folder, _NAMES, lambda content: content.update(stop=stop)) as made:
+        yield made
 
 
 def _in_the_middle(made: Production, pipeline: LoadedPipeline, **tags: str) -> str:
