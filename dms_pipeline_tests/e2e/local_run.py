@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -119,6 +120,20 @@ class LocalRun:
             *(f"instance {row['ReplicationInstanceIdentifier']}" for row in instances),
             *(f"task {row['ReplicationTaskIdentifier']}" for row in tasks),
         ]
+
+    def inject(self, *faults: dict[str, Any]) -> None:
+        """These faults of the local DMS, in place of the former ones."""
+        self._faults("PUT", json.dumps(faults).encode())
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The injected faults, each with `struck`: how often it has."""
+        return self._faults("GET")
+
+    def _faults(self, method: str, data: bytes | None = None) -> list[dict[str, Any]]:
+        url = f"{self.addresses['endpoint_url']}/_faults"
+        with urllib.request.urlopen(urllib.request.Request(url, data, method=method)) as reply:
+            found: list[dict[str, Any]] = json.load(reply)
+        return found
 
     def items(self, table: str) -> list[dict[str, Any]]:
         """All of a DynamoDB table, in the order of its keys."""

@@ -4,7 +4,6 @@ Each case is a real `dms-pipeline run` against the local DMS with injected fault
 """
 
 import json
-import urllib.request
 from collections.abc import Iterator
 from email import message_from_bytes
 from email.policy import default as default_policy
@@ -33,32 +32,21 @@ def bad_day(loaded: LocalRun) -> Iterator[LocalRun]:
     """There is something to load; afterwards there are no faults and no leftovers."""
     loaded.insert(1)
     yield loaded
-    _inject(loaded)
+    loaded.inject()
     if loaded.left_in_dms():
         loaded.succeed("cleanup", "studentdb")
-
-
-def _inject(run: LocalRun, *faults: dict[str, Any]) -> None:
-    _faults(run, "PUT", json.dumps(faults).encode())
-
-
-def _faults(run: LocalRun, method: str, data: bytes | None = None) -> list[dict[str, Any]]:
-    url = f"{run.addresses['endpoint_url']}/_faults"
-    with urllib.request.urlopen(urllib.request.Request(url, data, method=method)) as reply:
-        found: list[dict[str, Any]] = json.load(reply)
-    return found
 
 
 def _failed(run: LocalRun, *faults: dict[str, Any], **environment: str) -> str:
     """What a run says that fails by these faults; it moves no checkpoint and is mailed once."""
     before, mails = run.checkpoints(), len(failure_mails(run))
-    _inject(run, *faults)
+    run.inject(*faults)
     done = run.command(*_INCREMENTAL, **environment)
     said = done.stdout + done.stderr
     assert done.returncode == 1, said
     assert "Traceback" not in said
     assert said.count("error: ") == 1, said
-    assert all(fault["struck"] for fault in _faults(run, "GET"))
+    assert all(fault["struck"] for fault in run.faults())
     assert run.checkpoints() == before
     assert len(failure_mails(run)) == mails + 1
     return done.stderr.partition("error: ")[2].strip()
@@ -93,7 +81,7 @@ def test_refused_instance_is_named_with_aws_s_reason_and_nothing_is_left(
 
 
 def test_role_that_dms_does_not_see_yet_is_waited_for(bad_day: LocalRun):
-    _inject(bad_day, _refusal("AccessDeniedFault", "CreateReplicationInstance", times=2))
+    bad_day.inject(_refusal("AccessDeniedFault", "CreateReplicationInstance", times=2))
     bad_day.load_incrementally()
 
 
@@ -103,7 +91,7 @@ def test_role_that_dms_does_not_see_yet_is_waited_for(bad_day: LocalRun):
     ids=["preflight", "cleanup", "checkpoint"],
 )
 def test_command_that_aws_refuses_says_what_to_do(bad_day: LocalRun, command: tuple[str, ...]):
-    _inject(bad_day, _refusal("ExpiredTokenException", "*", service="*"))
+    bad_day.inject(_refusal("ExpiredTokenException", "*", service="*"))
     done = bad_day.command(*command)
     said = done.stdout + done.stderr
     assert done.returncode == 1
@@ -140,7 +128,7 @@ def test_instance_that_cannot_connect_is_deleted_at_once(bad_day: LocalRun):
     message = _failed(bad_day, fault)
     assert "target endpoint studentdb-target: Test Endpoint failed: no route to host" in message
     assert bad_day.left_in_dms() == []
-    _inject(bad_day)
+    bad_day.inject()
     bad_day.load_incrementally()
 
 
@@ -151,7 +139,7 @@ def test_suspended_table_is_named_in_the_mail(bad_day: LocalRun):
     assert "studentdb.student_details: Table error" in text
     assert "The checkpoint was not moved." in text
     assert bad_day.left_in_dms() == [_INSTANCE, _TASK]
-    _inject(bad_day)
+    bad_day.inject()
     bad_day.succeed("cleanup", "studentdb")
     bad_day.load_incrementally()
 
@@ -197,8 +185,7 @@ def test_task_that_ends_badly_is_kept_with_its_reason(
 
 
 def test_run_outlasts_throttling_and_a_slow_deletion(bad_day: LocalRun):
-    _inject(
-        bad_day,
+    bad_day.inject(
         _refusal("ThrottlingException", "*", share=0.3),
         {"kind": "slow", "state": "deleting", "resource": "instance", "seconds": 3},
     )
@@ -216,9 +203,9 @@ def test_run_outlasts_throttling_and_a_slow_deletion(bad_day: LocalRun):
     }
     done = bad_day.command(*_INCREMENTAL, **aws)
     assert done.returncode == 0, done.stdout + done.stderr
-    throttling, slow = _faults(bad_day, "GET")
+    throttling, slow = bad_day.faults()
     assert throttling["struck"] >= 5
     assert slow["struck"] == 1
     assert bad_day.source_rows() == bad_day.target_rows()
-    _inject(bad_day)
+    bad_day.inject()
     assert bad_day.left_in_dms() == []

@@ -4,11 +4,9 @@ The policy is what CloudFormation makes of the template; the proxy before the lo
 it does not allow, with the ARNs and tags that are really in the requests.
 """
 
-import json
 import os
 import signal
 import subprocess
-import urllib.request
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -75,12 +73,6 @@ class Policed:
         session = boto3.session.Session(**_KEYS)
         return session.client(service, endpoint_url=self.proxy.url)  # type: ignore[call-overload]
 
-    def inject(self, *faults: dict[str, Any]) -> None:
-        url = f"{self.run.addresses['endpoint_url']}/_faults"
-        data = json.dumps(faults).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, data, method="PUT")):
-            pass
-
 
 @pytest.fixture(scope="module")
 def policed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Policed]:
@@ -97,7 +89,7 @@ def orchestrated(policed: Policed) -> Iterator[Policed]:
     policed.run.insert(1)
     policed.proxy.asked.clear()
     yield policed
-    policed.inject()
+    policed.run.inject()
     if policed.run.left_in_dms():
         policed.run.succeed("cleanup", "studentdb")
 
@@ -128,7 +120,7 @@ def test_commands_that_look_check_and_repair_are_allowed(orchestrated: Policed):
 
 
 def test_failed_run_is_marked_and_mailed_and_cleaned_up(orchestrated: Policed):
-    orchestrated.inject({"kind": "task-failed", "message": "the disk is on fire"})
+    orchestrated.run.inject({"kind": "task-failed", "message": "the disk is on fire"})
     done = orchestrated.command(*_INCREMENTAL)
     assert done.returncode == 1
     assert "the disk is on fire" in done.stderr
@@ -136,7 +128,7 @@ def test_failed_run_is_marked_and_mailed_and_cleaned_up(orchestrated: Policed):
     assert ("dms:AddTagsToResource", "SetWhenItExpires") in {
         (question.action, sid) for question, sid in orchestrated.proxy.asked
     }
-    orchestrated.inject()
+    orchestrated.run.inject()
     orchestrated.succeed("cleanup", "studentdb")
 
 

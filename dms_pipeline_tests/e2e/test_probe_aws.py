@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,12 +62,6 @@ class Probe:
         said = _ended(process)
         assert process.returncode == 0, said
         return said
-
-    def inject(self, *faults: dict[str, Any]) -> None:
-        url = f"{self.run.addresses['endpoint_url']}/_faults"
-        data = json.dumps(faults).encode()
-        with urllib.request.urlopen(urllib.request.Request(url, data, method="PUT")):
-            pass
 
     def findings(self) -> dict[str, dict[str, Any]]:
         [path] = self.output.glob("*.json")
@@ -180,10 +173,10 @@ def test_what_a_killed_probe_left_is_removed_later_and_nothing_else(probe: Probe
 
 def test_probe_that_may_not_create_an_instance_says_so_and_asks_nothing_more(probe: Probe):
     fault = {"kind": "request-refused", "code": "AccessDeniedException"}
-    probe.inject({**fault, "operation": "CreateReplicationInstance"})
+    probe.run.inject({**fault, "operation": "CreateReplicationInstance"})
     process = probe.begin("--yes")
     said = _ended(process)
-    probe.inject()
+    probe.run.inject()
     assert process.returncode == 1
     assert "Traceback" not in said
     assert "nothing else can be asked" in said
