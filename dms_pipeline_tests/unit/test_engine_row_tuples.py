@@ -199,14 +199,16 @@ def test_tuples_and_keys_are_those_of_decoded_rows(drawn, before, behind):
     assert end == offset + len(raw)
     tuples = RowTuples.of(plan, formats)
     assert tuples is not None
+    walk = tuples.walks[raw[: tuples.bitmap_bytes]]
+    assert walk(data, offset) == (walk(raw + b"other", 0)[0], end)
     try:
         encoded_key = plan.encode_key(row)
     except ValueDoesNotFitError as error:
-        expect_refusal(error, lambda: tuples.walk(data, offset))
+        expect_refusal(error, lambda: tuples.copy_key(data, offset))
     else:
-        key, behind_image = tuples.walk(data, offset)
-        assert behind_image == end
-        same(key, encoded_key, plan.key_columns)
+        made = tuples.copy_key(data, offset)
+        assert made[:2] == len(plan.key).to_bytes(2, "big")
+        same(made[2:], encoded_key, plan.key_columns)
     try:
         encoded = plan.encode_binlog(row)
     except ValueDoesNotFitError as error:

@@ -17,7 +17,6 @@ from dms_pipeline.local_dms.engine.copy_format import (
     CopyFormat,
     CopyRow,
     EncodedRow,
-    Key,
     copy_line,
 )
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
@@ -86,13 +85,13 @@ class BatchApplier:
         if net.inserts:
             # A key that is there already is refused, and then the policies decide row by row.
             columns = names(plan.columns)
-            self._copy(qualified(plan), net.format, net.inserts.values(), columns)
+            self._copy(qualified(plan), net.format, net.inserts, columns)
 
     def _delete(
-        self, plan: TablePlan, copy_format: CopyFormat, keys: list[Key], first: RowKind
+        self, plan: TablePlan, copy_format: CopyFormat, keys: list[CopyRow], first: RowKind
     ) -> None:
         """Keys that are gone in the end; their first change tells whether the target has them."""
-        staging = self._stage_keys(plan, copy_format, keys)
+        staging = self._stage(plan, "keys", plan.key_columns, copy_format, keys)
         gone = self._delete_staged(plan, staging)
         self._empty(staging)
         if self._is_strict(first) and gone != (0 if first == "insert" else len(keys)):
@@ -109,7 +108,7 @@ class BatchApplier:
         return not tolerated[first]
 
     def _update(self, plan: TablePlan, net: NetChanges) -> None:
-        staging = self._stage(plan, "rows", plan.columns, net.format, net.updates.values())
+        staging = self._stage(plan, "rows", plan.columns, net.format, net.updates)
         try:
             with self._target.transaction():
                 changed = self._update_staged(plan, staging)
@@ -123,7 +122,7 @@ class BatchApplier:
 
     def _upsert(self, plan: TablePlan, net: NetChanges) -> None:
         """Whether a row is there or not, where the policies say so."""
-        by_first: tuple[tuple[RowKind, dict[Key, CopyRow]], ...]
+        by_first: tuple[tuple[RowKind, list[CopyRow]], ...]
         by_first = (("update", net.updates), ("insert", net.inserts))
         for first, rows in by_first:
             if rows and self._is_strict(first):
@@ -132,7 +131,7 @@ class BatchApplier:
                     raise ConflictError
         if not (net.updates or net.inserts):
             return
-        all_rows = chain(net.updates.values(), net.inserts.values())
+        all_rows = chain(net.updates, net.inserts)
         staging = self._stage(plan, "rows", plan.columns, net.format, all_rows)
         try:
             with self._target.transaction():
@@ -141,8 +140,10 @@ class BatchApplier:
             self._replace(plan, staging)
         self._empty(staging)
 
-    def _count_existing(self, plan: TablePlan, copy_format: CopyFormat, keys: Iterable[Key]) -> int:
-        staging = self._stage_keys(plan, copy_format, keys)
+    def _count_existing(
+        self, plan: TablePlan, copy_format: CopyFormat, rows: Iterable[CopyRow]
+    ) -> int:
+        staging = self._stage(plan, "rows", plan.columns, copy_format, rows)
         existing = self._count_staged(plan, staging)
         self._empty(staging)
         return existing
@@ -239,12 +240,6 @@ class BatchApplier:
             "UPDATE_RECORD",
             "IGNORE_RECORD",
         )
-
-    def _stage_keys(
-        self, plan: TablePlan, copy_format: CopyFormat, keys: Iterable[Key]
-    ) -> sql.Identifier:
-        rows = copy_format.key_rows(keys, len(plan.key))
-        return self._stage(plan, "keys", plan.key_columns, copy_format, rows)
 
     def _stage(
         self,

@@ -10,51 +10,56 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dms_pipeline.binlog.events import RowKind
-from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, EncodedRow, Key
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, EncodedRow
 
-Image = tuple[Callable[[bytes, int], CopyRow], bytes, int]
-"""A row that is not a CopyRow yet: what makes one of it, of bytes and the place in them."""
+RowKey = bytes
+"""What tells the rows of a table from each other; in which form, its user knows."""
+Made = Callable[[bytes, int], bytes]
+"""Makes a row of a COPY stream, of bytes and the place in them where the row lies."""
 
 
-@dataclass(slots=True)
 class TableChanges:
-    """The last known row per key; None where the key is gone. All are of one format.
+    """The last known row of each key, or that it is gone.
 
     Applying them gives the same table as applying every change in turn.
+
+    Args:
+        copy_format: of the COPY streams that the rows will be for.
+        to_row, to_key: make rows of such streams, with all columns or only those of the key.
     """
 
-    format: CopyFormat
-    rows: dict[Key, Image | None] = field(default_factory=dict)
-    first_changes: dict[Key, RowKind] = field(default_factory=dict)
-    """What happened to each key first, and so whether the target should have had it before."""
+    def __init__(self, copy_format: CopyFormat, to_row: Made, to_key: Made) -> None:
+        self._format = copy_format
+        self._to_row = to_row
+        self._to_key = to_key
+        # What happened to the key first, and so whether the target should have had it before;
+        # whether it is gone; the last row, or the one that is gone, and where it lies in the bytes.
+        self._last: dict[RowKey, tuple[RowKind, bool, bytes, int]] = {}
 
-    def insert(self, key: Key, row: Image) -> None:
-        self.first_changes.setdefault(key, "insert")
-        self.rows[key] = row
+    def came(self, kind: RowKind, key: RowKey, data: bytes, offset: int) -> None:
+        """By this change the key has the row that lies there."""
+        known = self._last.get(key)
+        self._last[key] = (known[0] if known else kind, False, data, offset)
 
-    def update(self, old_key: Key, new_key: Key, row: Image) -> None:
-        """A changed key is a delete and an insert."""
-        self.first_changes.setdefault(old_key, "update")
-        if old_key != new_key:
-            self.rows[old_key] = None
-            self.first_changes.setdefault(new_key, "insert")
-        self.rows[new_key] = row
+    def went(self, kind: RowKind, key: RowKey, data: bytes, offset: int) -> None:
+        """By this change the key is gone; its row was the one that lies there.
 
-    def delete(self, key: Key) -> None:
-        self.first_changes.setdefault(key, "delete")
-        self.rows[key] = None
+        An update that changes a key is one by which the old key goes, and an insert of the new one.
+        """
+        known = self._last.get(key)
+        self._last[key] = (known[0] if known else kind, True, data, offset)
 
     def net(self) -> "NetChanges":
         """The rows become what they are in a COPY stream."""
-        net = NetChanges(self.format)
-        for key, row in self.rows.items():
-            first = self.first_changes[key]
-            if row is None:
-                net.deletes.setdefault(first, []).append(key)
+        net = NetChanges(self._format)
+        to_row, inserts, updates = self._to_row, net.inserts, net.updates
+        for first, is_gone, data, offset in self._last.values():
+            if is_gone:
+                net.deletes.setdefault(first, []).append(self._to_key(data, offset))
+            elif first == "insert":
+                inserts.append(to_row(data, offset))
             else:
-                make, data, offset = row
-                rows = net.inserts if first == "insert" else net.updates
-                rows[key] = make(data, offset)
+                updates.append(to_row(data, offset))
         return net
 
 
@@ -63,16 +68,17 @@ class NetChanges:
     """What is left of changes of a table with a key.
 
     Attributes:
-        format: of the COPY streams that the keys and rows are for.
-        deletes: the keys that are gone in the end, by how they were first changed.
+        format: of the COPY streams that the rows are for.
+        deletes: the keys that are gone in the end, by how they were first changed; as rows that
+            have only the columns of the key.
         updates: the rows of keys that the target should have had before.
         inserts: the rows of keys that it should not have had.
     """
 
     format: CopyFormat
-    deletes: dict[RowKind, list[Key]] = field(default_factory=dict)
-    updates: dict[Key, CopyRow] = field(default_factory=dict)
-    inserts: dict[Key, CopyRow] = field(default_factory=dict)
+    deletes: dict[RowKind, list[CopyRow]] = field(default_factory=dict)
+    updates: list[CopyRow] = field(default_factory=list)
+    inserts: list[CopyRow] = field(default_factory=list)
 
 
 @dataclass(slots=True)

@@ -1,6 +1,5 @@
 """The two formats of a COPY stream, as PostgreSQL's manual describes them under COPY."""
 
-import struct
 from collections.abc import Iterable
 from enum import Enum
 
@@ -9,8 +8,6 @@ Field = bytes | None
 EncodedRow = tuple[Field, ...]
 CopyRow = bytes
 """A row as it goes into a COPY stream of either format: a line with its end, or a tuple."""
-Key = bytes
-"""The fields of a key as they stand in such a row."""
 
 NULL_FIELD = b"\\N"
 """NULL in COPY text."""
@@ -28,13 +25,6 @@ class CopyFormat(Enum):
     def stream(self, rows: Iterable[CopyRow]) -> bytes:
         joined = b"".join(rows)
         return joined if self is CopyFormat.TEXT else _BINARY_HEADER + joined + _BINARY_TRAILER
-
-    def key_rows(self, keys: Iterable[Key], column_count: int) -> list[CopyRow]:
-        """Rows that have only the columns of the key."""
-        if self is CopyFormat.TEXT:
-            return [key + b"\n" for key in keys]
-        count = struct.pack(">h", column_count)
-        return [count + key for key in keys]
 
 
 def copy_line(row: EncodedRow) -> bytes:

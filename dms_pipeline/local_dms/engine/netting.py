@@ -5,13 +5,11 @@ from collections.abc import Callable, Iterable
 from dms_pipeline.binlog.rows import RowImages
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.batch_applier import TableNet
-from dms_pipeline.local_dms.engine.change_batch import BagChanges, TableChanges
+from dms_pipeline.local_dms.engine.change_batch import BagChanges, NetChanges, TableChanges
 from dms_pipeline.local_dms.engine.change_log import RowChanges
 from dms_pipeline.local_dms.engine.copy_format import (
     CopyFormat,
     CopyRow,
-    EncodedRow,
-    Key,
     copy_line,
 )
 from dms_pipeline.local_dms.engine.row_applier import row_pairs
@@ -34,91 +32,118 @@ class Netting:
 
     def net(self, log: Iterable[RowChanges], plan_of: PlanOf) -> list[TableNet]:
         """Net changes per table, ready to be written."""
-        net: dict[TableId, tuple[TablePlan, TableChanges | BagChanges]] = {}
+        net: dict[TableId, _Merger] = {}
         for changes in log:
-            known = net.get(changes.table)
-            if known is None:
+            merger = net.get(changes.table)
+            if merger is None:
                 plan = plan_of(changes.table)
                 if plan is None:
                     continue
-                known = net[changes.table] = (plan, self._empty(plan, changes))
-            plan, merged = known
-            if isinstance(merged, BagChanges):
-                _merge_bag(plan, merged, changes)
-            elif merged.format is CopyFormat.BINARY:
-                self._merge_images(plan, merged, changes)
-            else:
-                _merge_rows(plan, merged, changes)
-        return [
-            (plan, changes.net() if isinstance(changes, TableChanges) else changes)
-            for plan, changes in net.values()
-        ]
+                merger = net[changes.table] = self._merger(plan, changes)
+            merger.merge(changes)
+        return [(merger.plan, merger.net()) for merger in net.values()]
 
-    def _empty(self, plan: TablePlan, first: RowChanges) -> TableChanges | BagChanges:
+    def _merger(self, plan: TablePlan, first: RowChanges) -> "_Merger":
         if not plan.key:
-            return BagChanges()
-        is_binary = not self._needs_text(plan) and self._tuples_of(plan, first) is not None
-        return TableChanges(CopyFormat.BINARY if is_binary else CopyFormat.TEXT)
+            return _Bag(plan)
+        tuples = None if self._needs_text(plan) else self._tuples_of(plan, first)
+        return _Rows(plan) if tuples is None else _Images(plan, tuples)
 
     def _tuples_of(self, plan: TablePlan, changes: RowChanges) -> RowTuples | None:
         if not isinstance(changes.rows, RowImages):
             return None
         columns = changes.rows.table_map.columns
         known = self._tuples.get(changes.table)
-        if known is None or known[0] is not plan or known[1] is not columns:
+        if known is None or known[0] is not plan or known[1] != columns:
             known = (plan, columns, RowTuples.of(plan, columns))
             self._tuples[changes.table] = known
         return known[2]
 
-    def _merge_images(self, plan: TablePlan, net: TableChanges, changes: RowChanges) -> None:
-        tuples, rows = self._tuples_of(plan, changes), changes.rows
-        if tuples is None:
+
+class _Images:
+    """Of a table whose row images become tuples of binary COPY."""
+
+    def __init__(self, plan: TablePlan, tuples: RowTuples) -> None:
+        self.plan = plan
+        self._tuples = tuples
+        self._changes = TableChanges(CopyFormat.BINARY, tuples.copy_tuple, tuples.copy_key)
+
+    def merge(self, changes: RowChanges) -> None:
+        tuples, rows = self._tuples, changes.rows
+        if not (isinstance(rows, RowImages) and tuples.is_of(rows.table_map.columns)):
             raise ValueError("rows of one batch are laid out in more than one way")
-        assert isinstance(rows, RowImages)
-        data, offset, end = rows.data, rows.start, len(rows.data)
-        walk, copy_tuple = tuples.walk, tuples.copy_tuple
+        kind, data, offset, end = changes.kind, rows.data, rows.start, len(rows.data)
+        walks, width, net = tuples.walks, tuples.bitmap_bytes, self._changes
         count = 0
         while offset < end:
             count += 1
             start = offset
-            key, offset = walk(data, offset)
-            if changes.kind == "insert":
-                net.insert(key, (copy_tuple, data, start))
-            elif changes.kind == "delete":
-                net.delete(key)
+            key, offset = walks[data[start : start + width]](data, start)
+            if kind == "insert":
+                net.came(kind, key, data, start)
+            elif kind == "delete":
+                net.went(kind, key, data, start)
             else:
                 count += 1
-                start = offset
-                new_key, offset = walk(data, offset)
-                net.update(key, new_key, (copy_tuple, data, start))
+                before, old_key, start = start, key, offset
+                key, offset = walks[data[start : start + width]](data, start)
+                if key == old_key:
+                    net.came("update", key, data, start)
+                else:
+                    net.went("update", old_key, data, before)
+                    net.came("insert", key, data, start)
         rows.walked(count, offset)
 
-
-def _merge_rows(plan: TablePlan, net: TableChanges, changes: RowChanges) -> None:
-    for before, after in row_pairs(plan, changes):
-        if after is None:
-            assert before is not None
-            net.delete(_key(plan.encode_key(before)))
-            continue
-        encoded = plan.encode_binlog(after)
-        key, image = _key(plan.key_of(encoded)), (_as_it_is, copy_line(encoded), 0)
-        if before is None:
-            net.insert(key, image)
-        else:
-            net.update(_key(plan.encode_key(before)), key, image)
+    def net(self) -> NetChanges:
+        return self._changes.net()
 
 
-def _key(fields: EncodedRow) -> Key:
-    return copy_line(fields)[:-1]
+class _Rows:
+    """Of a table whose rows are decoded, and become lines; so do their keys."""
+
+    def __init__(self, plan: TablePlan) -> None:
+        self.plan = plan
+        self._changes = TableChanges(CopyFormat.TEXT, _as_it_is, _as_it_is)
+
+    def merge(self, changes: RowChanges) -> None:
+        plan, net = self.plan, self._changes
+        for before, after in row_pairs(plan, changes):
+            old = None if before is None else copy_line(plan.encode_key(before))
+            if after is None:
+                assert old is not None
+                net.went("delete", old, old, 0)
+                continue
+            encoded = plan.encode_binlog(after)
+            new, line = copy_line(plan.key_of(encoded)), copy_line(encoded)
+            if old is not None and old != new:
+                net.went("update", old, old, 0)
+                old = None
+            net.came("insert" if old is None else "update", new, line, 0)
+
+    def net(self) -> NetChanges:
+        return self._changes.net()
+
+
+class _Bag:
+    """Of a table without a key."""
+
+    def __init__(self, plan: TablePlan) -> None:
+        self.plan = plan
+        self._changes = BagChanges()
+
+    def merge(self, changes: RowChanges) -> None:
+        for before, after in row_pairs(self.plan, changes):
+            if before is not None:
+                self._changes.delete(self.plan.encode_binlog(before))
+            if after is not None:
+                self._changes.insert(self.plan.encode_binlog(after))
+
+    def net(self) -> BagChanges:
+        return self._changes
+
+
+_Merger = _Images | _Rows | _Bag
 
 
 def _as_it_is(line: bytes, _: int) -> CopyRow:
     return line
-
-
-def _merge_bag(plan: TablePlan, net: BagChanges, changes: RowChanges) -> None:
-    for before, after in row_pairs(plan, changes):
-        if before is not None:
-            net.delete(plan.encode_binlog(before))
-        if after is not None:
-            net.insert(plan.encode_binlog(after))

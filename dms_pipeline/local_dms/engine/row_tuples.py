@@ -5,33 +5,42 @@ tuples. Both are straight Python without a loop over the columns, written out he
 of the log, the plan, and the columns that are NULL in an image:
 
     def walk(data, offset):                def copy_tuple(data, offset):
-        v0, = unpack_0(data, offset + 1)       v0, v1, = unpack_0(data, offset + 1)
-        start = offset + 14                    start = offset + 14
-        offset = start + data[start - 1]       offset = start + data[start - 1]
-        return pack_1(8, v0), offset + 0       v2 = data[start:offset]
-                                               return pack_1(3, 8, v0, 4, v1, len(v2)) + v2
+        v0 = data[offset + 1:offset + 9]       v0, v1, = unpack_0(data, offset + 1)
+        offset += 19 + data[offset + 18]       v2_0, v2_1, = unpack_1(data, offset + 13)
+        return v0, offset + 0                  start = offset + 19
+                                               offset += 19 + data[offset + 18]
+                                               v3 = data[start:offset]
+                                               v2m = v2_0 << 8 | v2_1
+                                               return pack_2(
+                                                   4, 8, v0, 4, v1, 8, datetime_days_us[v2m >> 17]
+                                                   + minutes_us[v2m >> 6 & 2047]
+                                                   + seconds_us[v2m >> 0 & 63], len(v3)) + v3
 
-That is for a key of type BIGINT, an INT and a VARCHAR(30). Numbers of the log are numbers of
-PostgreSQL in another byte order, and UTF-8 text goes over as it is; the fields of other types are
-made by functions of their own (``type_mapping.binary_fields``).
+That is for a key of type BIGINT, an INT, a DATETIME and a VARCHAR(30). Numbers of the log are
+numbers of PostgreSQL in another byte order, and UTF-8 text goes over as it is; what becomes of
+other types stands in ``type_mapping.binary_fields``.
 """
 
-import struct
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Self, TypeVar
+from collections.abc import Callable, Sequence
+from typing import Generic, Self, TypeVar
 
 from dms_pipeline.binlog.column_sizes import ColumnFormat, fixed_size, length_width
-from dms_pipeline.local_dms.engine.copy_format import CopyRow, Key
+from dms_pipeline.local_dms.engine.copy_format import CopyRow
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
-from dms_pipeline.local_dms.engine.type_mapping.binary_fields import BinaryForm, Packed, Verbatim
+from dms_pipeline.local_dms.engine.tuple_code import TupleCode, numbers_read
+from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
+    BinaryForm,
+    Computed,
+    NoValueError,
+    Packed,
+)
 
 _MOST_PATTERNS = 256
-_NULL_LENGTH = -1
 
-Walk = Callable[[bytes, int], tuple[Key, int]]
-ToTuple = Callable[[bytes, int], CopyRow]
-Function = TypeVar("Function", Walk, ToTuple)
+Walk = Callable[[bytes, int], tuple[bytes, int]]
+"""Tells the values of the key as they lie in an image, and where the image ends."""
+Made = Callable[[bytes, int], CopyRow]
+Function = TypeVar("Function")
 
 
 class RowTuples:
@@ -59,154 +68,165 @@ class RowTuples:
         columns: tuple[ColumnFormat, ...],
         forms: dict[int, BinaryForm],
     ) -> None:
-        self.plan = plan
-        self.columns = columns
-        self._forms = forms
-        self._bitmap_bytes = (len(columns) + 7) // 8
-        self._walks: dict[bytes, Walk] = {}
-        self._tuples: dict[bytes, ToTuple] = {}
+        self._columns = columns
+        self.bitmap_bytes = (len(columns) + 7) // 8
 
-    def walk(self, data: bytes, offset: int) -> tuple[Key, int]:
-        """The key of the row image at ``offset``, and where the image ends."""
-        nulls = data[offset : offset + self._bitmap_bytes]
-        walk = self._walks.get(nulls) or self._remember(self._walks, nulls, self._new_walk)
-        return walk(data, offset)
+        def walk(nulls: int) -> Walk:
+            return _Image(columns, forms, nulls).walk(plan.key_columns)
+
+        def maker(wanted: Sequence[PlannedColumn], *, takes_null: bool) -> "_ByNulls[Made]":
+            return _ByNulls(
+                lambda nulls: _Image(columns, forms, nulls, takes_null=takes_null).tuple_of(wanted)
+            )
+
+        self.walks = _ByNulls(walk)
+        self._tuples, self._tuples_with_null = (
+            maker(plan.columns, takes_null=takes_null) for takes_null in (False, True)
+        )
+        self._keys, self._keys_with_null = (
+            maker(plan.key_columns, takes_null=takes_null) for takes_null in (False, True)
+        )
+
+    def is_of(self, columns: tuple[ColumnFormat, ...]) -> bool:
+        return columns is self._columns or columns == self._columns
 
     def copy_tuple(self, data: bytes, offset: int) -> CopyRow:
         """The row image at ``offset`` with its columns in the order of the plan."""
-        nulls = data[offset : offset + self._bitmap_bytes]
-        to_tuple = self._tuples.get(nulls) or self._remember(self._tuples, nulls, self._new_tuple)
-        return to_tuple(data, offset)
+        nulls = data[offset : offset + self.bitmap_bytes]
+        try:
+            return self._tuples[nulls](data, offset)
+        except NoValueError:
+            return self._tuples_with_null[nulls](data, offset)
 
-    def _remember(
-        self, functions: dict[bytes, Function], nulls: bytes, new: Callable[[int], Function]
-    ) -> Function:
-        if len(functions) >= _MOST_PATTERNS:
-            functions.clear()
-        # Two threads may be here, the other one with an empty dictionary.
-        functions[nulls] = function = new(int.from_bytes(nulls, "little"))
+    def copy_key(self, data: bytes, offset: int) -> CopyRow:
+        """The tuple of the key alone."""
+        nulls = data[offset : offset + self.bitmap_bytes]
+        try:
+            return self._keys[nulls](data, offset)
+        except NoValueError:
+            return self._keys_with_null[nulls](data, offset)
+
+
+class _ByNulls(dict[bytes, Function], Generic[Function]):
+    """The function for each bitmap of NULLs, made when it is first asked for."""
+
+    def __init__(self, new: Callable[[int], Function]) -> None:
+        self._new: Callable[[int], Function] = new
+
+    def __missing__(self, nulls: bytes) -> Function:
+        # Another thread may be here too, with an empty dictionary.
+        if len(self) >= _MOST_PATTERNS:
+            self.clear()
+        self[nulls] = function = self._new(int.from_bytes(nulls, "little"))
         return function
 
-    def _new_walk(self, nulls: int) -> Walk:
-        function = _Function(self.columns, self._forms, nulls)
-        key = function.fields(self.plan.key_columns, _Parts(function.names))
-        walk: Walk = function.made(f"{key}, offset + {function.ahead}")
-        return walk
 
-    def _new_tuple(self, nulls: int) -> ToTuple:
-        function = _Function(self.columns, self._forms, nulls)
-        parts = _Parts(function.names)
-        parts.number("h", str(len(self.plan.columns)))
-        made: ToTuple = function.made(function.fields(self.plan.columns, parts))
-        return made
-
-
-@dataclass(slots=True)
-class _Parts:
-    """The expression of some fields: numbers in a row are packed together, the rest is added."""
-
-    names: dict[str, Any]
-    _done: list[str] = field(default_factory=list)
-    _codes: list[str] = field(default_factory=list)
-    _values: list[str] = field(default_factory=list)
-
-    def number(self, code: str, value: str) -> None:
-        self._codes.append(code)
-        self._values.append(value)
-
-    def bytes(self, expression: str) -> None:
-        self._end_numbers()
-        self._done.append(expression)
-
-    def expression(self) -> str:
-        self._end_numbers()
-        # A sum of more than a few would copy what it has again and again.
-        return " + ".join(self._done) if len(self._done) < 4 else f"join(({', '.join(self._done)}))"
-
-    def _end_numbers(self) -> None:
-        if self._codes:
-            pack = f"pack_{len(self.names)}"
-            self.names[pack] = struct.Struct(">" + "".join(self._codes)).pack
-            self._done.append(f"{pack}({', '.join(self._values)})")
-            self._codes, self._values = [], []
-
-
-class _Function:
-    """One function while it is written; ``ahead`` is how far behind ``offset`` the image ends."""
+class _Image:
+    """The text of one function; ``ahead`` is how far behind ``offset`` the image ends."""
 
     def __init__(
-        self, columns: Sequence[ColumnFormat], forms: dict[int, BinaryForm], nulls: int
+        self,
+        columns: Sequence[ColumnFormat],
+        forms: dict[int, BinaryForm],
+        nulls: int,
+        *,
+        takes_null: bool = False,
     ) -> None:
         self._columns = columns
         self._forms = forms
         self._nulls = nulls
-        self._statements: list[str] = []
-        self.names: dict[str, Any] = {"join": b"".join}
-        self.ahead = (len(columns) + 7) // 8
+        self._code = TupleCode(takes_null)
+        self._ahead = (len(columns) + 7) // 8
 
-    def fields(self, wanted: Sequence[PlannedColumn], parts: _Parts) -> str:
-        """Read these columns; the expression of their fields behind the parts there are."""
-        self._read({column.index for column in wanted})
-        for index in (column.index for column in wanted):
-            form, value = self._forms[index], f"v{index}"
-            if self._is_null(index):
-                parts.number("i", str(_NULL_LENGTH))
-            elif isinstance(form, Packed):
-                parts.number("i", str(struct.calcsize(">" + form.write)))
-                parts.number(form.write, value)
-            elif isinstance(form, Verbatim):
-                parts.number("i", f"len({value})")
-                parts.bytes(value)
-            else:
-                self.names[f"field_{index}"] = form
-                parts.bytes(f"field_{index}({value})")
-        return parts.expression()
-
-    def made(self, result: str) -> Any:
-        body = [*self._statements, f"return {result}"]
-        source = "def made(data, offset):\n" + "".join(f"    {line}\n" for line in body)
-        # Nothing of it comes from outside but numbers.
-        exec(source, self.names)
-        return self.names["made"]
-
-    def _read(self, wanted: set[int]) -> None:
-        """Statements that give the wanted values their names and move ``offset`` ahead."""
-        run: list[tuple[str, int, str]] = []
+    def walk(self, key: Sequence[PlannedColumn]) -> Walk:
+        wanted = {column.index for column in key}
         for index, column in enumerate(self._columns):
             if self._is_null(index):
                 continue
             size = fixed_size(column)
             if size is None:
-                self._read_run(run)
-                self._read_counted(column, f"v{index}" if index in wanted else "")
-                run = []
-            elif index in wanted:
-                form = self._forms[index]
-                code = form.read if isinstance(form, Packed) else f"{size}s"
-                run.append((code, size, f"v{index}"))
+                self._read_counted(column, f"v{index}" if index in wanted else "", with_length=True)
             else:
-                run.append((f"{size}x", size, ""))
-        self._read_run(run)
+                begin, self._ahead = self._ahead, self._ahead + size
+                if index in wanted:
+                    self._statement(f"v{index} = data[offset + {begin}:offset + {self._ahead}]")
+        values = " + ".join(f"v{index}" for index in sorted(wanted) if not self._is_null(index))
+        walk: Walk = self._code.function("data, offset", f"{values}, offset + {self._ahead}")
+        return walk
 
-    def _read_run(self, run: Iterable[tuple[str, int, str]]) -> None:
-        """Values whose sizes are fixed, all at once."""
-        codes, sizes, names = zip(*run, strict=True) if run else ((), (), ())
-        if any(names):
-            unpack = f"unpack_{len(self.names)}"
-            self.names[unpack] = struct.Struct("<" + "".join(codes)).unpack_from
-            listed = "".join(f"{name}, " for name in names if name)
-            self._statements.append(f"{listed}= {unpack}(data, offset + {self.ahead})")
-        self.ahead += sum(sizes)
+    def tuple_of(self, columns: Sequence[PlannedColumn]) -> Made:
+        self._read({column.index for column in columns})
+        code = self._code
+        code.number("h", str(len(columns)))
+        for column in columns:
+            if self._is_null(column.index):
+                code.null()
+            else:
+                code.field(self._forms[column.index], column.index)
+        made: Made = code.function("data, offset", code.expression())
+        return made
 
-    def _read_counted(self, column: ColumnFormat, name: str) -> None:
+    def _statement(self, text: str) -> None:
+        self._code.statements.append(text)
+
+    def _read(self, wanted: set[int]) -> None:
+        """Statements that give the wanted values their names and move ``offset`` ahead."""
+        run: dict[int, int] = {}
+        for index, column in enumerate(self._columns):
+            if self._is_null(index):
+                continue
+            size = fixed_size(column)
+            if size is None:
+                self._read_run(run, wanted)
+                self._read_counted(column, f"v{index}" if index in wanted else "")
+                run = {}
+            else:
+                run[index] = size
+        self._read_run(run, wanted)
+
+    def _read_run(self, run: dict[int, int], wanted: set[int]) -> None:
+        """Values whose sizes are fixed: at once, but for those that begin with the highest byte."""
+        for order in "<>":
+            codes, names, skipped = order, "", 0
+            for index, size in run.items():
+                parts = self._parts(index, size) if index in wanted else None
+                if parts is None or parts[0] != order:
+                    skipped += size
+                    continue
+                codes += f"{skipped}x" if skipped else ""
+                skipped = 0
+                for code, name in parts[1]:
+                    codes += code
+                    names += f"{name}, "
+            if names:
+                unpack = self._code.struct_method("unpack_from", codes)
+                self._statement(f"{names}= {unpack}(data, offset + {self._ahead})")
+        self._ahead += sum(run.values())
+
+    def _parts(self, index: int, size: int) -> tuple[str, list[tuple[str, str]]]:
+        """In which order the bytes of a value stand, and what they are read as, by which names."""
+        form, name = self._forms[index], f"v{index}"
+        if isinstance(form, Computed):
+            return ">", list(numbers_read(form, index))
+        return "<", [(form.read if isinstance(form, Packed) else f"{size}s", name)]
+
+    def _read_counted(self, column: ColumnFormat, name: str, *, with_length: bool = False) -> None:
         """A value behind its length."""
         width = length_width(column)
-        self._statements.append(f"start = offset + {self.ahead + width}")
-        length = f"int.from_bytes(data[start - {width}:start], 'little')"
-        self._statements.append(f"offset = start + {'data[start - 1]' if width == 1 else length}")
-        if name:
-            self._statements.append(f"{name} = data[start:offset]")
-        self.ahead = 0
+        at, begin = self._ahead, self._ahead + width
+        if width == 1:
+            length = f"data[offset + {at}]"
+        elif width == 2:
+            length = f"(data[offset + {at}] | data[offset + {at + 1}] << 8)"
+        else:
+            length = f"int.from_bytes(data[offset + {at}:offset + {begin}], 'little')"
+        if not name:
+            self._statement(f"offset += {begin} + {length}")
+        else:
+            self._statement(f"start = offset + {at if with_length else begin}")
+            self._statement(f"offset += {begin} + {length}")
+            self._statement(f"{name} = data[start:offset]")
+        self._ahead = 0
 
     def _is_null(self, index: int) -> bool:
         return bool(self._nulls >> index & 1)

@@ -210,8 +210,8 @@ def _noting_null(conversion: Conversion, note: Callable[[], None]) -> Conversion
         return both
 
     def binary(stored: ColumnFormat) -> BinaryForm | None:
-        of = conversion.binary(stored)
-        return noting_null(of, note) if callable(of) else of
+        form = conversion.binary(stored)
+        return None if form is None else noting_null(form, note)
 
     return replace(
         conversion,

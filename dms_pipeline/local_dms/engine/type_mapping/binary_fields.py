@@ -7,12 +7,12 @@ numbers, as it does for text.
 """
 
 import struct
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from datetime import date
-from functools import lru_cache
+from typing import Any
 
-from dms_pipeline.binlog.column_sizes import DECIMAL_BYTES, FRACTION_BYTES, decimal_size
+from dms_pipeline.binlog.column_sizes import DECIMAL_BYTES, FRACTION_BYTES
 
 FieldOf = Callable[[bytes], bytes]
 NULL = b"\xff\xff\xff\xff"
@@ -31,14 +31,38 @@ class Verbatim:
     """The bytes in the log are those of the field."""
 
 
-BinaryForm = Packed | Verbatim | FieldOf
+@dataclass(frozen=True, slots=True)
+class Computed:
+    """Numbers that are computed of the numbers in the log, by Python text.
+
+    Attributes:
+        read: what ``struct`` calls the numbers in the log, whose highest byte comes first.
+        write: what it calls those in the field.
+        values: an expression for each of those; ``{0}`` stands for the first number in the log.
+        before: statements that come first; ``{v}`` stands for the beginning of a name of their own.
+        names: what the expressions use beside, by names that mean the same in all of them.
+        on_null: called for a value that has no field and becomes NULL: for which an expression
+            raises ``NoValueError``.
+    """
+
+    read: str
+    write: str
+    values: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    names: Mapping[str, Any] | None = None
+    on_null: Callable[[], None] | None = None
+
+
+class NoValueError(Exception):
+    """A value of the log that becomes NULL, met by a function that takes none for granted."""
+
+
+BinaryForm = Packed | Verbatim | Computed | FieldOf
 
 _LENGTH = struct.Struct(">i")
-_DATE = struct.Struct(">ii")
-_TIMESTAMP = struct.Struct(">iq")
-_SIGN_OF_DATETIME = 1 << 39
+_SIGN_OF_DATETIME_DAY = 1 << 22
 _CLOCK_BITS = 17
-_CLOCK = (1 << _CLOCK_BITS) - 1
+_MINUTES = (1 << _CLOCK_BITS - 6) - 1
 _SECOND_US = 1_000_000
 _DAY_US = 86_400 * _SECOND_US
 _FIRST_DAY = date(2000, 1, 1)
@@ -52,8 +76,13 @@ def field(value: bytes) -> bytes:
     return _LENGTH.pack(len(value)) + value
 
 
-def noting_null(of: FieldOf, note: Callable[[], None]) -> FieldOf:
+def noting_null(form: BinaryForm, note: Callable[[], None]) -> BinaryForm:
     """Tell of every value that becomes NULL."""
+    if isinstance(form, Computed):
+        return replace(form, on_null=note)
+    if isinstance(form, Packed | Verbatim):
+        return form
+    of = form
 
     def noting(raw: bytes) -> bytes:
         made = of(raw)
@@ -82,111 +111,163 @@ def plain_writer(target_type: str) -> FieldOf | None:
     return None
 
 
-def decimal_field(precision: int, scale: int) -> FieldOf:
+def decimal_form(precision: int, scale: int) -> Computed:
     """Of DECIMAL: groups of nine digits in four bytes each, the ones left over at both ends fewer.
 
     The highest bit is set for values that are not negative; of negative ones all bits are inverted.
-    PostgreSQL has groups of four digits, each in two bytes.
+    PostgreSQL has groups of four digits, each in two bytes, put together of parts of MySQL's.
     """
     whole = precision - scale
-    bits = 8 * decimal_size(precision, scale)
-    before, behind = -(-whole // 4), -(-scale // 4)
-    numeric = struct.Struct(f">ihhHh{before + behind}h")
-    # The number is put together of MySQL's groups, so large that PostgreSQL's last group is full,
-    # and taken apart again, all in expressions without a loop.
-    terms, shift, digits = [], bits, whole + 4 * behind
-    for width in (whole % 9, *[9] * (whole // 9), *[9] * (scale // 9), scale % 9):
-        shift -= 8 * DECIMAL_BYTES[width]
-        digits -= width
-        if width:
-            mask = (1 << 8 * DECIMAL_BYTES[width]) - 1
-            terms.append(f"(packed >> {shift} & {mask}) * {10**digits}")
-    groups = [f"number // {10_000**place} % 10_000" for place in reversed(range(before + behind))]
-    source = f"""
-def of(raw):
-    packed, sign = int.from_bytes(raw, 'big') ^ {1 << (bits - 1)}, 0
-    if packed & {1 << (bits - 1)}:
-        packed, sign = packed ^ {(1 << bits) - 1}, {_NEGATIVE_NUMERIC}
-    number = {" + ".join(terms)}
-    return pack({numeric.size - _LENGTH.size}, {len(groups)}, {before - 1}, sign, {scale},
-                {", ".join(groups)})
-"""
-    names = {"pack": numeric.pack}
-    # Nothing of it comes from outside but numbers.
-    exec(source, names)
-    of: FieldOf = names["of"]
-    return of
+    widths = [w for w in (whole % 9, *[9] * (whole // 9), *[9] * (scale // 9), scale % 9) if w]
+    read, groups, masks, before = "", [], [], []
+    lowest = whole
+    for at, width in enumerate(widths):
+        codes, number = big_endian(DECIMAL_BYTES[width], at=len(read))
+        read += codes
+        lowest -= width
+        name = number if len(codes) == 1 else f"{{v}}g{at}"
+        if name != number:
+            before.append(f"{name} = {number}")
+        groups.append((name, lowest, width))
+        masks.append((1 << 8 * DECIMAL_BYTES[width]) - 1)
+    sign_bit = (masks[0] + 1) >> 1
+    first, *_ = groups[0]
+    inverted = "; ".join(
+        f"{name} ^= {mask ^ sign_bit if name == first else mask}"
+        for (name, *_), mask in zip(groups, masks, strict=True)
+    )
+    before += [
+        f"{{v}}s = {first} & {sign_bit}",
+        f"if {{v}}s: {{v}}s = 0; {first} ^= {sign_bit}",
+        f"else: {{v}}s = {_NEGATIVE_NUMERIC}; {inverted}",
+    ]
+    leading, trailing = -(-whole // 4), -(-scale // 4)
+    digits = [
+        " + ".join(filter(None, [_digits(group, 4 * place) for group in groups])) or "0"
+        for place in range(leading - 1, -trailing - 1, -1)
+    ]
+    # How many groups, the weight of the first one, the sign, and the digits behind the point.
+    values = (str(len(digits)), str(leading - 1), "{v}s", str(scale), *digits)
+    return Computed(read, "hhHh" + "h" * len(digits), values, tuple(before))
 
 
-def date_field(raw: bytes) -> bytes:
-    """Of DATE: three bytes, the day in the lowest five bits and the month in the next four."""
-    return _date_field(int.from_bytes(raw, "little"))
+def _digits(group: tuple[str, int, int], lowest: int) -> str:
+    """What a group of MySQL's has of PostgreSQL's four digits from a power of ten on."""
+    name, exponent, width = group
+    low, high = max(lowest, exponent), min(lowest + 4, exponent + width)
+    if low >= high:
+        return ""
+    part = name
+    if low > exponent:
+        part += f" // {10 ** (low - exponent)}"
+    if high < exponent + width:
+        part += f" % {10 ** (high - low)}"
+    return part if low == lowest else f"({part}) * {10 ** (low - lowest)}"
 
 
-@lru_cache(_REMEMBERED)
-def _date_field(packed: int) -> bytes:
-    days = _days(packed >> 9, packed >> 5 & 15, packed & 31)
-    return NULL if days is None else _DATE.pack(4, days)
+def date_form() -> Computed:
+    """Of DATE: three bytes, the lowest first, with five bits for the day and four for the month."""
+    return Computed("BH", "i", ("date_days[{0} << 16 | {1}]",), (), {"date_days": _DATE_DAYS})
 
 
-def datetime_field(digits: int) -> FieldOf:
+def datetime_form(digits: int) -> Computed:
     """Of DATETIME(digits) in the format since MySQL 5.6; NULL for no day of the calendar."""
-    fraction_bits, mask, odd, unit_us = _fraction(digits)
+    bits, unit = _fraction(digits)
+    codes, number = big_endian(5 + bits // 8)
+    moment = (
+        f"datetime_days_us[{{v}}m >> {_CLOCK_BITS + bits}]"
+        f" + minutes_us[{{v}}m >> {6 + bits} & {_MINUTES}] + seconds_us[{{v}}m >> {bits} & 63]"
+    )
+    if bits:
+        moment += f" + ({{v}}m & {(1 << bits) - 1}){unit}"
+    names = {
+        "datetime_days_us": _DATETIME_DAYS_US,
+        "minutes_us": _MINUTES_US,
+        "seconds_us": _SECONDS_US,
+    }
+    return Computed(codes, "q", (moment,), (f"{{v}}m = {number}",), names)
 
-    def of(raw: bytes) -> bytes:
-        packed = int.from_bytes(raw, "big")
-        moment = (packed >> fraction_bits) - _SIGN_OF_DATETIME
-        day_us = _day_us(moment >> _CLOCK_BITS)
-        if day_us is None:
-            return NULL
-        fraction_us = (packed & mask) // odd * unit_us
-        return _TIMESTAMP.pack(8, day_us + _clock_us(moment & _CLOCK) + fraction_us)
 
-    return of
-
-
-def timestamp_field(digits: int) -> FieldOf:
+def timestamp_form(digits: int) -> Computed:
     """Of TIMESTAMP(digits) in the format since MySQL 5.6, in UTC; no seconds at all are NULL."""
-    fraction_bits, mask, odd, unit_us = _fraction(digits)
+    bits, unit = _fraction(digits)
+    codes, fraction = big_endian(bits // 8, at=1)
+    moment = f"{_UNIX_EPOCH_US} + {{0}} * {_SECOND_US}"
+    if not bits:
+        before = "if not {0}: no_value()"
+    else:
+        before = f"if not ({{0}} | {fraction}): no_value()"
+        moment += f" + ({fraction}){unit}"
+    return Computed("I" + codes, "q", (moment,), (before,), {"no_value": _no_value})
 
-    def of(raw: bytes) -> bytes:
-        packed = int.from_bytes(raw, "big")
-        if not packed:
-            return NULL
-        second_us = _UNIX_EPOCH_US + (packed >> fraction_bits) * _SECOND_US
-        return _TIMESTAMP.pack(8, second_us + (packed & mask) // odd * unit_us)
 
-    return of
+def big_endian(size: int, at: int = 0) -> tuple[str, str]:
+    """What ``struct`` calls the numbers of which one of so many bytes is put together, and how."""
+    codes = {0: "", 1: "B", 2: "H", 3: "HB", 4: "I", 5: "IB", 6: "IH", 7: "IHB", 8: "Q"}[size]
+    parts, behind = [], size
+    for place, code in enumerate(codes, at):
+        behind -= struct.calcsize(">" + code)
+        parts.append(f"{{{place}}} << {8 * behind}" if behind else f"{{{place}}}")
+    return codes, " | ".join(parts)
 
 
-def _fraction(digits: int) -> tuple[int, int, int, int]:
-    """Of a stored fraction: its bits, their mask, what divides out a digit that is only stored.
+def _fraction(digits: int) -> tuple[int, str]:
+    """Of a stored fraction: its bits, and what makes microseconds of it.
 
-    Last comes what the quotient counts, in microseconds. An even number of digits is stored.
+    An even number of digits is stored.
     """
-    bits = 8 * FRACTION_BYTES[digits]
-    return bits, (1 << bits) - 1, 10 ** (digits % 2), 10 ** (6 - digits)
+    unit = " // 10" if digits % 2 else ""
+    if digits < 6:
+        unit += f" * {10 ** (6 - digits)}"
+    return 8 * FRACTION_BYTES[digits], unit
 
 
-@lru_cache(_REMEMBERED)
-def _day_us(packed: int) -> int | None:
-    """The months since the year 0, thirteen to a year, and five bits for the day."""
-    months = packed >> 5
-    days = _days(months // 13, months % 13, packed & 31)
-    return None if days is None else days * _DAY_US
+def _no_value() -> int:
+    raise NoValueError
 
 
-@lru_cache(_REMEMBERED)
-def _clock_us(packed: int) -> int:
-    hour, minute, second = packed >> 12, packed >> 6 & 63, packed & 63
-    if hour > 23 or minute > 59 or second > 59:
-        raise ValueError(f"there is no time {hour}:{minute:02}:{second:02}")
-    return (hour * 3600 + minute * 60 + second) * _SECOND_US
+class _Remembered(dict[int, int]):
+    """What a function makes of a number, computed when it is first asked for."""
+
+    def __init__(self, of: Callable[[int], int]) -> None:
+        self._of = of
+
+    def __missing__(self, key: int) -> int:
+        if len(self) >= _REMEMBERED:
+            self.clear()
+        self[key] = value = self._of(key)
+        return value
 
 
-def _days(year: int, month: int, day: int) -> int | None:
-    """Since 2000-01-01; None if there is no such day."""
+def _days(year: int, month: int, day: int) -> int:
+    """Since 2000-01-01."""
     try:
         return (date(year, month, day) - _FIRST_DAY).days
     except ValueError:
-        return None
+        raise NoValueError from None
+
+
+def _date_days(packed: int) -> int:
+    """The bytes of a DATE, of which the lowest stands first."""
+    raw = int.from_bytes(packed.to_bytes(3, "big"), "little")
+    return _days(raw >> 9, raw >> 5 & 15, raw & 31)
+
+
+def _datetime_day_us(packed: int) -> int:
+    """A bit for the sign, the months since the year 0, thirteen to a year, and five for the day."""
+    months = (packed - _SIGN_OF_DATETIME_DAY) >> 5
+    return _days(months // 13, months % 13, packed & 31) * _DAY_US
+
+
+def _minutes_us(packed: int) -> int:
+    """Five bits for the hour, six for the minute."""
+    hour, minute = packed >> 6, packed & 63
+    if hour > 23 or minute > 59:
+        raise ValueError(f"there is no time {hour}:{minute:02}")
+    return (hour * 60 + minute) * 60 * _SECOND_US
+
+
+_DATE_DAYS = _Remembered(_date_days)
+_DATETIME_DAYS_US = _Remembered(_datetime_day_us)
+_MINUTES_US = _Remembered(_minutes_us)
+_SECONDS_US = tuple(second * _SECOND_US for second in range(60))

@@ -8,7 +8,7 @@ from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
     BinaryForm,
     Packed,
-    decimal_field,
+    decimal_form,
 )
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion, UnfitValueError
 
@@ -94,14 +94,14 @@ def map_decimal(column: Column) -> Conversion:
     precision, scale = column.precision or 0, column.scale or 0
     layout = ColumnFormat(DECIMAL, bytes((precision, scale)))
     target_type = f"numeric({precision},{scale})"
-    of = decimal_field(precision, scale)
+    form = decimal_form(precision, scale)
     return Conversion(
         "decimal",
         target_type,
         from_text,
         _decimal,
         printed=bytes,
-        binary=lambda stored: of if stored == layout else None,
+        binary=lambda stored: form if stored == layout else None,
     )
 
 

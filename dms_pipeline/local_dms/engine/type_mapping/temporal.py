@@ -11,9 +11,9 @@ from functools import lru_cache
 from dms_pipeline.binlog.column_sizes import DATE, DATETIME, TIMESTAMP, ColumnFormat
 from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
-    date_field,
-    datetime_field,
-    timestamp_field,
+    date_form,
+    datetime_form,
+    timestamp_form,
 )
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion
 
@@ -23,29 +23,30 @@ _REMEMBERED_DAYS = 100_000
 
 
 def map_date(column: Column) -> Conversion:
+    form = date_form()
     return Conversion(
         "date",
         "date",
         _date_from_text,
         _date,
         printed=_printed,
-        binary=lambda stored: date_field if stored.type_code == DATE else None,
+        binary=lambda stored: form if stored.type_code == DATE else None,
     )
 
 
 def map_datetime(column: Column) -> Conversion:
     digits = column.fraction_digits
     if column.data_type == "timestamp":
-        layout, of = ColumnFormat(TIMESTAMP, bytes((digits,))), timestamp_field(digits)
+        layout, form = ColumnFormat(TIMESTAMP, bytes((digits,))), timestamp_form(digits)
     else:
-        layout, of = ColumnFormat(DATETIME, bytes((digits,))), datetime_field(digits)
+        layout, form = ColumnFormat(DATETIME, bytes((digits,))), datetime_form(digits)
     return Conversion(
         "timestamp",
         f"timestamp({digits})",
         _date_from_text,
         _date,
         printed=_printed,
-        binary=lambda stored: of if stored == layout else None,
+        binary=lambda stored: form if stored == layout else None,
     )
 
 
