@@ -2,6 +2,9 @@
 
 from dms_pipeline.binlog.events import RowKind
 
+# In a packet of the stream, behind a status of one byte and the event's header.
+BODY = 20
+
 QUERY, STOP, ROTATE, FORMAT, XID, TABLE_MAP = 2, 3, 4, 15, 16, 19
 EXECUTE_LOAD_QUERY, INCIDENT = 18, 26
 HEARTBEATS = frozenset({27, 41})

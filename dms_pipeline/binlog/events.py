@@ -10,18 +10,19 @@ An XA transaction that is prepared ends with the outcome ``xa_prepare`` and its 
 it is a ``QueryEvent`` outside a transaction, maybe much later: see ``dms_pipeline.binlog.xa``.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.query_event import Session
+from dms_pipeline.binlog.rows import RowImages
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_map import TableMap
 from dms_pipeline.binlog.table_metadata import TableMetadata
 
 Outcome = Literal["commit", "rollback", "xa_prepare"]
 RowKind = Literal["insert", "update", "delete"]
-Row = tuple[Any, ...]
 
 
 class TransactionBegin(NamedTuple):
@@ -46,27 +47,78 @@ class TransactionEnd(NamedTuple):
 
 
 class RowsEvent(NamedTuple):
-    """Rows of one table as raw column values in the order of the table map.
+    """Rows of one table, not decoded: images behind each other in ``data``.
 
-    For an update, ``rows`` alternates: before, after, before, after. Off the stream, ``rows`` is
-    decoded anew by each iteration; its length costs no decoding.
+    Attributes:
+        table_map: how the images are laid out.
+        data: the event, or its rows alone; the images are those from ``start`` to ``stop``.
+        file: a position in the file that holds the event, which ends at ``end``.
     """
 
-    table: TableId
+    table_map: TableMap
     kind: RowKind
-    rows: Sequence[Row]
-    column_types: bytes
-    metadata: TableMetadata | None = None
-    position: BinlogPosition | None = None
+    data: bytes
+    start: int
+    stop: int
+    file: BinlogPosition
+    end: int
 
     def __repr__(self) -> str:
         # Rows are the source's data: not for logs.
         return f"<{self.kind} in {self.table} before {self.position}>"
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        rows = self.data[self.start : self.stop]
+        return _unpickled, (self.table_map, self.kind, rows, self.file, self.end)
+
+    @property
+    def table(self) -> TableId:
+        return self.table_map.table
+
+    @property
+    def column_types(self) -> bytes:
+        return self.table_map.column_types
+
+    @property
+    def metadata(self) -> TableMetadata:
+        return self.table_map.metadata
+
+    @property
+    def position(self) -> BinlogPosition:
+        """Behind the event."""
+        return self.file.at(self.end)
+
+    @property
+    def byte_count(self) -> int:
+        """What the rows take in memory."""
+        return self.stop - self.start
+
+    @property
+    def rows(self) -> RowImages:
+        """Raw column values in the order of the table map, decoded anew by each iteration.
+
+        For an update they alternate: before, after, before, after.
+        """
+        where = f"rows of table {self.table} before {self.position}"
+        return RowImages(self.data, self.start, self.stop, table_map=self.table_map, where=where)
+
     @property
     def change_count(self) -> int:
         """How many rows were changed, found without decoding them."""
-        return len(self.rows) // 2 if self.kind == "update" else len(self.rows)
+        images = sum(1 for _ in self.rows.spans())
+        return images // 2 if self.kind == "update" else images
+
+
+def _unpickled(
+    table_map: TableMap, kind: RowKind, rows: bytes, file: BinlogPosition, end: int
+) -> RowsEvent:
+    return RowsEvent(_one_of_a_kind(table_map), kind, rows, 0, len(rows), file, end)
+
+
+@lru_cache(1000)
+def _one_of_a_kind(table_map: TableMap) -> TableMap:
+    """One for all equal ones, so that what is made of it is made once."""
+    return table_map
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,13 +30,20 @@ from dms_pipeline.binlog.transaction_payload import inner_events
 from dms_pipeline.binlog.xa import parse_xa_prepare
 from dms_pipeline.errors import BinlogError
 
-_HEADER = struct.Struct("<IBIIIH")
-_HEADER_BYTES = 19
+# Of a packet: its status, then of the event's header the time, the type, where the event ends, and
+# flags.
+_HEADER = struct.Struct("<xIBxxxxxxxxIH")
+_NO_STATUS = b"\0"
 _CHECKSUM_BYTES = 4
 _CRC32 = 1
+# From here on a status of zero leads to where a checksum begins, so that a packet can be checked
+# without a copy of its event. With the event's own checksum the sum comes out the same for all.
+_BEFORE_STATUS = 0x0F6A7026
 _CHECKED = 0x2144DF1C
 _MARIADB_GTID_STANDALONE = 1
 _LOAD_QUERY_HEADER_BYTES = 13
+# Where the server's number of a table stands in a packet, behind which its map begins.
+_TABLE_NUMBER = slice(codes.BODY, codes.BODY + 6)
 # A row event without a table, which some servers write to end a statement.
 _NO_TABLE = b"\xff\xff\xff\x00\x00\x00"
 _MOST_MAPS = 10_000
@@ -46,13 +53,18 @@ TableFilter = Callable[[TableId], bool]
 
 
 class _Event(NamedTuple):
-    """One event without its framing; ``start`` is the offset at which it begins in the file."""
+    """An event as it was sent, up to ``stop``; in the file it begins at ``start``."""
 
     code: int
     flags: int
-    body: bytes
+    packet: bytes
+    stop: int
     timestamp: int
     start: int
+
+    @property
+    def body(self) -> bytes:
+        return self.packet[codes.BODY : self.stop]
 
 
 class EventFramer:
@@ -94,39 +106,42 @@ class EventFramer:
     def _end(self) -> BinlogPosition:
         return self._file.at(self._end_offset)
 
-    def parse(self, packet: bytes) -> Iterable[BinlogEvent]:
-        """The events of interest in one event as it was sent: mostly none or one.
+    def events(self, packets: Iterable[bytes]) -> Iterator[BinlogEvent]:
+        """The events of interest in what was sent: of a packet mostly none or one.
 
-        Positions move with the events that are taken: take all before parsing the next packet.
+        Positions move with the events that are taken: take all before going on with other packets.
         """
-        timestamp, code, _, _, end, flags = _HEADER.unpack_from(packet)
-        start = self._offset
-        if code in self._unread:
-            self._offset = self._offset_behind(end)
-            return ()
-        if code == codes.ROTATE:
-            return (self._rotate(packet, end),)
-        if code == codes.FORMAT:
-            self._read_checksum_algorithm(packet)
-            body = packet[_HEADER_BYTES:]
-        elif self._has_checksums:
-            # Over an event and its own checksum, it comes out the same for all.
-            if crc32(packet) != _CHECKED:
-                raise BinlogError(f"event after {self.position} is damaged: its checksum is wrong")
-            body = packet[_HEADER_BYTES:-_CHECKSUM_BYTES]
-        else:
-            body = packet[_HEADER_BYTES:]
-        if code in codes.HEARTBEATS:
-            return ()
-        self._end_offset = end if end >= start else self._offset_behind(end)
-        if code in codes.OF_ROWS and self._group_start is not None:
-            # By far the most events; nothing below is about them.
-            self._offset = self._end_offset
-            rows = self._of_rows(code, body)
-            return () if rows is None else (rows,)
-        if code == codes.TRANSACTION_PAYLOAD:
-            return self._unpack(_Event(code, flags, body, timestamp, start))
-        return self._advance(_Event(code, flags, body, timestamp, start))
+        for packet in packets:
+            timestamp, code, end, flags = _HEADER.unpack_from(packet)
+            if code in self._unread:
+                self._offset = self._offset_behind(end)
+                continue
+            if code == codes.ROTATE:
+                yield self._rotate(packet, end)
+                continue
+            if code in codes.HEARTBEATS:
+                continue
+            start, stop = self._offset, len(packet)
+            if code == codes.FORMAT:
+                self._read_checksum_algorithm(packet)
+            elif self._has_checksums:
+                if crc32(packet, _BEFORE_STATUS) != _CHECKED:
+                    raise BinlogError(
+                        f"event after {self.position} is damaged: its checksum is wrong"
+                    )
+                stop -= _CHECKSUM_BYTES
+            self._end_offset = end if end >= start else self._offset_behind(end)
+            if code in codes.OF_ROWS and self._group_start is not None:
+                # By far the most events; nothing below is about them.
+                self._offset = self._end_offset
+                if (rows := self._of_rows(code, packet, stop)) is not None:
+                    yield rows
+                continue
+            event = _Event(code, flags, packet, stop, timestamp, start)
+            if code == codes.TRANSACTION_PAYLOAD:
+                yield from self._unpack(event)
+            elif (parsed := self._advance(event)) is not None:
+                yield parsed
 
     def _offset_behind(self, end: int) -> int:
         """Where an event ends, of which the header keeps only 32 bits."""
@@ -136,36 +151,36 @@ class EventFramer:
         end |= self._offset & -_OFFSET_SPAN
         return end if end >= self._offset else end + _OFFSET_SPAN
 
-    def _advance(self, event: _Event) -> Iterable[BinlogEvent]:
+    def _advance(self, event: _Event) -> BinlogEvent | None:
         self._offset = self._end_offset
         parsed = self._dispatch(event)
         if self._group_start is None:
             self._safe_offset = self._offset
-        return () if parsed is None else (parsed,)
+        return parsed
 
     def _unpack(self, outer: _Event) -> Iterator[BinlogEvent]:
         """The events of a compressed transaction; the position moves with the last one."""
         try:
             following = None
-            for packet in inner_events(outer.body):
+            for packet in map(_NO_STATUS.__add__, inner_events(outer.body)):
                 if following is not None and (parsed := self._dispatch(following)) is not None:
                     yield parsed
-                timestamp, code, _, _, _, flags = _HEADER.unpack_from(packet)
-                body = packet[_HEADER_BYTES:]
-                following = _Event(code, flags, body, timestamp, outer.start)
+                timestamp, code, _, flags = _HEADER.unpack_from(packet)
+                following = _Event(code, flags, packet, len(packet), timestamp, outer.start)
         except BinlogError as error:
             message = f"compressed transaction before {self._end}: {error}"
             raise BinlogError(message) from error
         if following is None:
             raise BinlogError(f"compressed transaction before {self._end} is empty")
-        yield from self._advance(following)
+        if (parsed := self._advance(following)) is not None:
+            yield parsed
 
     def _dispatch(self, event: _Event) -> BinlogEvent | None:
         """The commonest events first."""
-        code, body = event.code, event.body
+        code = event.code
         result: BinlogEvent | None = None
         if code in codes.OF_ROWS:
-            result = self._of_rows(code, body)
+            result = self._of_rows(code, event.packet, event.stop)
         elif code == codes.XID:
             result = self._end_transaction(event, "commit")
         elif code == codes.MARIADB_GTID:
@@ -175,7 +190,7 @@ class EventFramer:
         elif code in (codes.QUERY, codes.MARIADB_QUERY_COMPRESSED, codes.EXECUTE_LOAD_QUERY):
             result = self._query(event)
         elif code == codes.XA_PREPARE:
-            xid, one_phase = parse_xa_prepare(body)
+            xid, one_phase = parse_xa_prepare(event.body)
             result = self._end_transaction(event, "commit" if one_phase else "xa_prepare", xid)
         elif code == codes.FORMAT:
             self._maps_by_id.clear()
@@ -184,8 +199,7 @@ class EventFramer:
             self._refuse(code)
         return result
 
-    def _refuse_partial_update(self, body: bytes) -> None:
-        table_map = self._maps_by_id.get(body[:6])
+    def _refuse_partial_update(self, table_map: TableMap | None) -> None:
         if table_map is not None and not table_map.wanted:
             return
         table = "an unknown table" if table_map is None else f"table {table_map.table}"
@@ -206,10 +220,10 @@ class EventFramer:
         )
 
     def _rotate(self, packet: bytes, end: int) -> RotateEvent:
-        body = packet[_HEADER_BYTES:]
+        body = packet[codes.BODY :]
         # Whether a made-up rotate event carries a checksum depends on settings that the server
         # has not announced by then; the bytes themselves tell.
-        if crc32(packet[:-_CHECKSUM_BYTES]) == int.from_bytes(packet[-4:], "little"):
+        if crc32(packet, _BEFORE_STATUS) == _CHECKED:
             body = body[:-_CHECKSUM_BYTES]
         position = BinlogPosition(body[8:].decode(), int.from_bytes(body[:8], "little"))
         if end or position.file != self._file.file:
@@ -268,34 +282,34 @@ class EventFramer:
         self._group_start = None
         return TransactionEnd(event.start, self._end, event.timestamp, outcome, xid)
 
-    def _of_rows(self, code: int, body: bytes) -> RowsEvent | None:
+    def _of_rows(self, code: int, packet: bytes, stop: int) -> RowsEvent | None:
+        table = packet[_TABLE_NUMBER]
         if code == codes.TABLE_MAP:
-            self._table_map(body)
+            body = packet[_TABLE_NUMBER.stop : stop]
+            table_map = self._maps_by_body.get(body)
+            self._maps_by_id[table] = table_map or self._new_map(packet, body, stop)
             return None
+        table_map = self._maps_by_id.get(table)
         if code == codes.PARTIAL_UPDATE:
-            self._refuse_partial_update(body)
+            self._refuse_partial_update(table_map)
             return None
-        return self._rows(code, body)
-
-    def _table_map(self, body: bytes) -> None:
-        table_map = self._maps_by_body.get(body[6:])
         if table_map is None:
-            table, _ = parse_table_id(body)
-            table_map = parse_table_map(body, wanted=self._include(table))
-            if len(self._maps_by_body) >= _MOST_MAPS:
-                self._maps_by_body.clear()
-            self._maps_by_body[body[6:]] = table_map
-        self._maps_by_id[body[:6]] = table_map
-
-    def _rows(self, code: int, body: bytes) -> RowsEvent | None:
-        if body[:6] == _NO_TABLE:
-            return None
-        table_map = self._maps_by_id.get(body[:6])
-        if table_map is None:
+            if table == _NO_TABLE:
+                return None
             raise BinlogError(
                 f"rows before {self._end} have no table map: the start position lies inside a"
                 " transaction; needed is a position at a transaction's beginning"
             )
         if not table_map.wanted:
             return None
-        return parse_rows(code, body, table_map=table_map, end=self._end)
+        return parse_rows(
+            code, packet, stop, table_map=table_map, file=self._file, end=self._end_offset
+        )
+
+    def _new_map(self, packet: bytes, body: bytes, stop: int) -> TableMap:
+        whole = packet[codes.BODY : stop]
+        table, _ = parse_table_id(whole)
+        if len(self._maps_by_body) >= _MOST_MAPS:
+            self._maps_by_body.clear()
+        self._maps_by_body[body] = made = parse_table_map(whole, wanted=self._include(table))
+        return made

@@ -55,10 +55,10 @@ class PacketCutter:
 
 
 class EventReader:
-    """The events that a server sends down a socket.
+    """The packets of a stream of events: a status of one byte, then an event.
 
     Attributes:
-        refusal: the packet by which the server ended the stream, from its status on.
+        refusal: the packet by which the server ended the stream.
     """
 
     def __init__(self, connected: socket.socket) -> None:
@@ -68,17 +68,16 @@ class EventReader:
 
     def take(self, timeout_s: float) -> list[bytes]:
         """The events that have come, of one at least if it comes in time and none refuses it."""
-        events: list[bytes] = []
-        while not events and self.refusal is None:
+        packets: list[bytes] = []
+        while not packets and self.refusal is None:
             data = self._receive(timeout_s)
             if data is None:
                 break
-            for packet in self._cutter.cut(data):
-                if packet[0] == _OK:
-                    events.append(packet[1:])
-                else:
-                    self.refusal = packet
-        return events
+            packets = self._cutter.cut(data)
+            # Nothing comes behind a refusal.
+            if packets and packets[-1][0] != _OK:
+                self.refusal = packets.pop()
+        return packets
 
     def _receive(self, timeout_s: float) -> bytes | None:
         # A timeout of zero would mean a non-blocking socket, which TLS reports in another way.

@@ -20,9 +20,9 @@ from dms_pipeline.binlog.column_sizes import (
     decimal_size,
     length_width,
 )
-from dms_pipeline.binlog.events import Row
 from dms_pipeline.errors import BinlogError
 
+Row = tuple[Any, ...]
 Reader = Callable[[bytes, int], tuple[Any, int]]
 RowDecoder = Callable[[bytes, int], tuple[Row, int]]
 

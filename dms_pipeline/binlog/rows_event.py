@@ -1,47 +1,41 @@
 """The body of a row event: which rows of which table were inserted, updated or deleted."""
 
-from dms_pipeline.binlog.event_codes import ROW_KINDS, ROWS_COMPRESSED, ROWS_WITH_EXTRA_DATA
+from dms_pipeline.binlog.event_codes import BODY, ROW_KINDS, ROWS_COMPRESSED, ROWS_WITH_EXTRA_DATA
 from dms_pipeline.binlog.events import RowKind, RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.query_event import decompress
-from dms_pipeline.binlog.rows import RowImages
 from dms_pipeline.binlog.table_map import TableMap
 from dms_pipeline.binlog.wire import read_length
 from dms_pipeline.errors import BinlogError
 
 
-def parse_rows(code: int, body: bytes, *, table_map: TableMap, end: BinlogPosition) -> RowsEvent:
-    """The rows of the event that ends at ``end``, not decoded yet.
+def parse_rows(
+    code: int, packet: bytes, stop: int, *, table_map: TableMap, file: BinlogPosition, end: int
+) -> RowsEvent:
+    """The rows of an event, as it was sent up to ``stop``, that ends at ``end`` in the file.
 
     Raises:
         BinlogError: the rows lack columns, or have columns of an unknown type.
     """
     kind = ROW_KINDS[code]
-    offset = 8
+    start = BODY + 8
     if code in ROWS_WITH_EXTRA_DATA:
-        offset += int.from_bytes(body[8:10], "little")
-    header = table_map.update_header if kind == "update" else table_map.row_header
-    if body.startswith(header, offset):
-        offset += len(header)
-    else:
-        offset = _skip_column_bitmaps(body, offset, kind, _where(table_map, end))
-    data = body
-    if code in ROWS_COMPRESSED:
-        data, offset = decompress(body[offset:]), 0
+        start += int.from_bytes(packet[start : start + 2], "little")
     try:
-        _ = table_map.skip_row, table_map.decode_row
+        header = table_map.update_header if kind == "update" else table_map.row_header
+        if packet.startswith(header, start):
+            start += len(header)
+        else:
+            start = _skip_column_bitmaps(packet, start, kind)
     except BinlogError as error:
-        raise BinlogError(f"{_where(table_map, end)}: {error}") from error
-    rows = RowImages(data, offset, table_map=table_map, end=end)
-    types = table_map.column_types
-    return RowsEvent(table_map.table, kind, rows, types, table_map.metadata, end)
+        raise BinlogError(f"rows of {table_map.table} before {file.at(end)}: {error}") from error
+    if code in ROWS_COMPRESSED:
+        packet = decompress(packet[start:stop])
+        start, stop = 0, len(packet)
+    return RowsEvent(table_map, kind, packet, start, stop, file, end)
 
 
-def _where(table_map: TableMap, end: BinlogPosition) -> str:
-    return f"rows of table {table_map.table} before {end}"
-
-
-def _skip_column_bitmaps(body: bytes, offset: int, kind: RowKind, where: str) -> int:
+def _skip_column_bitmaps(body: bytes, offset: int, kind: RowKind) -> int:
     count, offset = read_length(body, offset)
     size = (count + 7) // 8
     everything = (1 << count) - 1
@@ -49,7 +43,7 @@ def _skip_column_bitmaps(body: bytes, offset: int, kind: RowKind, where: str) ->
         present = int.from_bytes(body[offset : offset + size], "little")
         if present & everything != everything:
             raise BinlogError(
-                f"{where} lack columns; set binlog_row_image=FULL on the source and run a full load"
+                "columns are missing; set binlog_row_image=FULL on the source and run a full load"
             )
         offset += size
     return offset

@@ -134,13 +134,13 @@ class BinlogStream:
         """Whether packets have come, whose events are the next ones."""
         if self._packets is None:
             raise BinlogError("the replication stream is not open")
-        events = self._packets.take(timeout_s)
+        packets = self._packets.take(timeout_s)
         refusal = self._packets.refusal
-        if not events and refusal is None:
+        if not packets and refusal is None:
             self._check_silence()
             return False
         self._last_heard = self._clock()
-        self._events = chain.from_iterable(map(self._framer.parse, events))
+        self._events = self._framer.events(packets)
         if refusal is not None:
             self._events = chain(self._events, self._refused(refusal))
         return True

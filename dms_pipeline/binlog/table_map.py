@@ -31,7 +31,12 @@ class TableMap:
 
     @cached_property
     def row_header(self) -> bytes:
-        """What stands before rows that have all columns: their number, and a bit for each."""
+        """What stands before rows that have all columns: their number, and a bit for each.
+
+        Raises:
+            BinlogError: there are columns of an unknown type.
+        """
+        _ = self.skip_row, self.decode_row
         return length_bytes(len(self.columns)) + self._all_columns
 
     @cached_property

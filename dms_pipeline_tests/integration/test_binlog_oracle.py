@@ -11,7 +11,8 @@ from pymysqlreplication.row_event import (  # type: ignore[import-untyped]
     WriteRowsEvent,
 )
 
-from dms_pipeline.binlog.events import Row, RowsEvent
+from dms_pipeline.binlog.events import RowsEvent
+from dms_pipeline.binlog.row_decoder import Row
 from dms_pipeline.binlog.snapshot import current_position
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline_tests.binlog_source import admin, as_dms_user, execute, fresh_schema

@@ -351,7 +351,7 @@ def test_idle_stream_hears_heartbeats_and_keeps_its_position(source_server, monk
     with BinlogStream(as_dms_user(source_server), start=start) as stream:
         while stream.poll(0.2) is not None:
             pass
-        monkeypatch.setattr(stream._framer, "parse", _noting(heard, stream._framer.parse))
+        monkeypatch.setattr(stream._framer, "events", _noting(heard, stream._framer.events))
         assert stream.poll(2.5) is None
         with admin(source_server) as connection:
             assert current_position(connection) == start
@@ -374,10 +374,10 @@ def _wait_until_rotation_is_noted(connection):
             time.sleep(0.05)
 
 
-def _noting(heard, parse):
-    def noting(packet):
-        heard.append(packet[4])
-        return parse(packet)
+def _noting(heard, events):
+    def noting(packets):
+        heard.extend(packet[5] for packet in packets)
+        return events(packets)
 
     return noting
 

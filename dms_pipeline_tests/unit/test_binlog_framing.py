@@ -49,7 +49,7 @@ def framer(offset=1000, include=lambda table: True):
 
 
 def parse(reader, *packets):
-    return [parsed for packet in packets for parsed in reader.parse(packet)]
+    return list(reader.events(b"\0" + packet for packet in packets))
 
 
 TRANSACTION = (
@@ -97,7 +97,7 @@ def test_compressed_transaction_moves_the_position_only_with_its_last_event():
     parse(reader, TRANSACTION[0])
     seen = [
         (type(parsed), parsed.position.offset, reader.position.offset)
-        for parsed in reader.parse(event(PAYLOAD, body, end=1200))
+        for parsed in reader.events([b"\0" + event(PAYLOAD, body, end=1200)])
     ]
     assert seen == [
         (TransactionBegin, 1200, 1100),

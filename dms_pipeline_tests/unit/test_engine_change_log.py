@@ -1,20 +1,35 @@
 import pytest
 
+from dms_pipeline.binlog.column_sizes import ColumnFormat
+from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.change_log import ChangeLog, RowChanges
+from dms_pipeline.binlog.table_map import TableMap
+from dms_pipeline.binlog.table_metadata import ColumnMetadata, TableMetadata
+from dms_pipeline.local_dms.engine.change_log import ChangeLog
 from dms_pipeline.local_dms.engine.transaction_gathering import TransactionGathering
 
-TABLE = TableId("s", "t")
-POSITION = BinlogPosition("log.000001", 4)
+NUMBER_AND_TEXT = ColumnFormat(3, b""), ColumnFormat(15, b"\xff\0")
+MAP = TableMap(
+    TableId("s", "t"),
+    NUMBER_AND_TEXT,
+    TableMetadata((ColumnMetadata(), ColumnMetadata())),
+    wanted=True,
+)
+FILE = BinlogPosition("log.000001", 4)
 
 
-def changes(number: int) -> RowChanges:
-    return RowChanges(TABLE, "insert", [(number, b"x" * 100)], POSITION)
+def changes(number: int) -> RowsEvent:
+    data = b"event" + b"\0" + number.to_bytes(4, "little") + b"\x64" + b"x" * 100 + b"sum"
+    return RowsEvent(MAP, "insert", data, 5, len(data) - 3, FILE, 1000 + number)
 
 
 def numbers(log: ChangeLog, length: int | None = None) -> list[int]:
-    return [entry.rows[0][0] for entry in log.first(len(log) if length is None else length)]
+    entries = list(log.first(len(log) if length is None else length))
+    rows = [row for entry in entries for row in entry.rows]
+    assert all(text == b"x" * 100 for _, text in rows)
+    assert [entry.position.offset - 1000 for entry in entries] == [number for number, _ in rows]
+    return [number for number, _ in rows]
 
 
 @pytest.mark.parametrize("memory_bytes", [0, 500, 1_000_000])

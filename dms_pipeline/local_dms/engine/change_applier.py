@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import psycopg
 
+from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError, TableNet
-from dms_pipeline.local_dms.engine.change_log import ChangeLog, RowChanges
+from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError
+from dms_pipeline.local_dms.engine.change_log import ChangeLog
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
-from dms_pipeline.local_dms.engine.netting import Netting, PlanOf
+from dms_pipeline.local_dms.engine.netting import Netted, Netting, PlanOf
 from dms_pipeline.local_dms.engine.row_applier import Counts, RowApplier
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection
@@ -46,10 +47,10 @@ class Batch:
     length: int
     plan_of: PlanOf
     suspended: frozenset[TableId]
-    net: list[TableNet] | None = None
+    net: Netted | None = None
     unfit: Exception | None = None
 
-    def entries(self) -> Iterator[RowChanges]:
+    def entries(self) -> Iterator[RowsEvent]:
         return self.log.first(self.length)
 
 
@@ -76,11 +77,9 @@ class ChangeApplier:
         """The first entries of the log with their net changes, if those take little memory."""
         usable = self._usable(plan_of)
         batch = Batch(log, length, usable, frozenset(self._errors.state.suspended))
-        chunks = _chunks(log.first(length))
-        entries = next(chunks, [])
-        if not log.is_large and next(chunks, None) is None:
+        if log.size_bytes < _CHUNK_BYTES and length <= _CHUNK_ENTRIES and not log.is_large:
             try:
-                batch.net = self._netting.net(entries, usable)
+                batch.net = self._netting.net(batch.entries(), usable)
             except _UNFIT as error:
                 batch.unfit = error
         return batch
@@ -127,18 +126,17 @@ class ChangeApplier:
             raise target_error(_APPLYING, error, self._target) from error
 
     def _as_whole(self, batch: "Batch") -> tuple[Counts, Counts]:
-        # Netting counts the rows as it walks over them, so counting comes after it.
-        if batch.net is not None:
-            self._batches.apply(batch.net)
-            captured = _counts(batch.entries())
-        else:
-            captured = Counter()
-            for chunk in _chunks(batch.entries()):
-                self._batches.apply(self._netting.net(chunk, batch.plan_of))
-                captured += _counts(chunk)
+        captured: Counts = Counter()
+        nets = [batch.net] if batch.net is not None else self._chunks(batch)
+        for net in nets:
+            self._batches.apply(net.tables)
+            captured += net.counts
         usable = {table for table, _ in captured if batch.plan_of(table) is not None}
         applied = Counter({of: count for of, count in captured.items() if of[0] in usable})
         return captured, applied
+
+    def _chunks(self, batch: "Batch") -> Iterator[Netted]:
+        return (self._netting.net(chunk, batch.plan_of) for chunk in _chunks(batch.entries()))
 
     def _row_by_row(self, batch: "Batch") -> tuple[Counts, Counts]:
         applied = self._rows.apply(batch.entries(), batch.plan_of)
@@ -196,14 +194,14 @@ class ChangeApplier:
         return captured, applied
 
 
-def _chunks(log: Iterable[RowChanges]) -> Iterator[list[RowChanges]]:
+def _chunks(log: Iterable[RowsEvent]) -> Iterator[list[RowsEvent]]:
     """So many changes at a time that netting them needs little memory."""
     entries = iter(log)
-    chunk: list[RowChanges] = []
+    chunk: list[RowsEvent] = []
     size = 0
     for changes in entries:
         chunk.append(changes)
-        size += changes.memory_bytes()
+        size += changes.byte_count
         if size >= _CHUNK_BYTES or len(chunk) >= _CHUNK_ENTRIES:
             yield chunk
             chunk, size = [], 0
@@ -211,7 +209,7 @@ def _chunks(log: Iterable[RowChanges]) -> Iterator[list[RowChanges]]:
         yield chunk
 
 
-def _counts(log: Iterable[RowChanges]) -> Counts:
+def _counts(log: Iterable[RowsEvent]) -> Counts:
     counts: Counts = Counter()
     for changes in log:
         counts[changes.table, changes.kind] += changes.change_count

@@ -234,10 +234,12 @@ class ChangeCapture:
             self._gathering.discard()
 
     def _rows(self, event: RowsEvent) -> None:
-        position = event.position or self._stream.position
-        table = event.table
+        if self._catalogue.is_checked(event.table_map):
+            self._gathering.add(event)
+            return
         if self._catalogue.is_sequence(event):
             return
+        table = event.table
         try:
             self._catalogue.plan_for_rows(event)
         except UnusableTableError as error:
@@ -247,13 +249,13 @@ class ChangeCapture:
                 return
             if self._errors.is_suspended(table) or table in self._passed_over:
                 return
-            if self._history.is_dropped_after(table, position):
+            if self._history.is_dropped_after(table, event.position):
                 logger.warning("passed over, as the table is gone by now: %s", error)
                 self._passed_over.add(table)
             else:
                 self._suspend(table, str(error))
             return
-        self._gathering.add(event, position)
+        self._gathering.add(event)
 
     def _suspend(self, table: TableId, problem: str) -> None:
         # What was complete before is not to be lost with the table.

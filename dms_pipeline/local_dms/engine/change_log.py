@@ -7,38 +7,10 @@ of times, because a batch that the target refuses is applied a second time row b
 
 import pickle
 import tempfile
-from collections.abc import Iterator, Sequence
-from typing import IO, NamedTuple, Self
+from collections.abc import Iterator
+from typing import IO, Self
 
-from dms_pipeline.binlog.events import Row, RowKind
-from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.binlog.rows import RowImages
-from dms_pipeline.binlog.table_id import TableId
-
-_FIELD_BYTES = 60
-"""What a value costs in memory beside its own characters."""
-
-
-class RowChanges(NamedTuple):
-    """Rows of one event; an update's rows alternate between before and after."""
-
-    table: TableId
-    kind: RowKind
-    rows: Sequence[Row]
-    position: BinlogPosition
-
-    @property
-    def change_count(self) -> int:
-        return len(self.rows) // 2 if self.kind == "update" else len(self.rows)
-
-    def memory_bytes(self) -> int:
-        if isinstance(self.rows, RowImages):
-            return self.rows.byte_count
-        return sum(
-            len(value) + _FIELD_BYTES if isinstance(value, bytes | str) else _FIELD_BYTES
-            for row in self.rows
-            for value in row
-        )
+from dms_pipeline.binlog.events import RowsEvent
 
 
 class ChangeLog:
@@ -52,7 +24,7 @@ class ChangeLog:
     def __init__(self, memory_bytes: int, folder: str | None = None) -> None:
         self._memory_limit = memory_bytes
         self._folder = folder
-        self._held: list[RowChanges] = []
+        self._held: list[RowsEvent] = []
         self._held_bytes = 0
         self._file: IO[bytes] | None = None
         self._offsets: list[int] = []
@@ -81,9 +53,9 @@ class ChangeLog:
         """Whether the log is no longer held in memory alone."""
         return self._file is not None
 
-    def append(self, changes: RowChanges) -> None:
+    def append(self, changes: RowsEvent) -> None:
         self._held.append(changes)
-        self._held_bytes += changes.memory_bytes()
+        self._held_bytes += changes.byte_count
         if self._held_bytes > self._memory_limit:
             self._spill()
 
@@ -97,9 +69,9 @@ class ChangeLog:
             self._held.clear()
         else:
             del self._held[length - in_file :]
-        self._held_bytes = sum(changes.memory_bytes() for changes in self._held)
+        self._held_bytes = sum(changes.byte_count for changes in self._held)
 
-    def first(self, length: int) -> Iterator[RowChanges]:
+    def first(self, length: int) -> Iterator[RowsEvent]:
         """The first ``length`` entries, in order."""
         yield from self._from_file(min(length, len(self._offsets)))
         yield from self._held[: max(0, length - len(self._offsets))]
@@ -123,12 +95,12 @@ class ChangeLog:
         self._held.clear()
         self._held_bytes = 0
 
-    def _from_file(self, length: int) -> Iterator[RowChanges]:
+    def _from_file(self, length: int) -> Iterator[RowsEvent]:
         for offset in self._offsets[:length]:
             assert self._file is not None
             self._file.seek(offset)
             yield pickle.load(self._file)
 
 
-def _pickled(changes: RowChanges) -> bytes:
+def _pickled(changes: RowsEvent) -> bytes:
     return pickle.dumps(changes, pickle.HIGHEST_PROTOCOL)

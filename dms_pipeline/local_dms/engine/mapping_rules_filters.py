@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Literal, cast, get_args
 
-from dms_pipeline.binlog.events import Row
+from dms_pipeline.binlog.row_decoder import Row
 from dms_pipeline.binlog.table_id import TableId, quoted
 from dms_pipeline.errors import ConfigError
 from dms_pipeline.local_dms.engine.model import Column, SourceTable

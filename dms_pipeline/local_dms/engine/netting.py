@@ -1,22 +1,29 @@
 """Net changes of the entries of a log: by functions over row images where the table allows it."""
 
+from collections import Counter
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
-from dms_pipeline.binlog.rows import RowImages
+from dms_pipeline.binlog.column_sizes import ColumnFormat
+from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_map import TableMap
 from dms_pipeline.local_dms.engine.batch_applier import TableNet
 from dms_pipeline.local_dms.engine.change_batch import BagChanges, NetChanges, TableChanges
-from dms_pipeline.local_dms.engine.change_log import RowChanges
-from dms_pipeline.local_dms.engine.copy_format import (
-    CopyFormat,
-    CopyRow,
-    copy_line,
-)
-from dms_pipeline.local_dms.engine.row_applier import row_pairs
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_line
+from dms_pipeline.local_dms.engine.row_applier import Counts, row_pairs
 from dms_pipeline.local_dms.engine.row_tuples import RowTuples
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 
 PlanOf = Callable[[TableId], TablePlan | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Netted:
+    """What is left of the changes of a log's entries, and how many changes those are."""
+
+    tables: list[TableNet]
+    counts: Counts
 
 
 class Netting:
@@ -28,36 +35,34 @@ class Netting:
 
     def __init__(self, needs_text: Callable[[TablePlan], bool]) -> None:
         self._needs_text = needs_text
-        self._tuples: dict[TableId, tuple[TablePlan, object, RowTuples | None]] = {}
+        self._tuples: dict[TableId, tuple[TablePlan, RowTuples | None]] = {}
 
-    def net(self, log: Iterable[RowChanges], plan_of: PlanOf) -> list[TableNet]:
-        """Net changes per table, ready to be written."""
-        net: dict[TableId, _Merger] = {}
-        for changes in log:
-            merger = net.get(changes.table)
-            if merger is None:
-                plan = plan_of(changes.table)
-                if plan is None:
-                    continue
-                merger = net[changes.table] = self._merger(plan, changes)
-            merger.merge(changes)
-        return [(merger.plan, merger.net()) for merger in net.values()]
+    def net(self, log: Iterable[RowsEvent], plan_of: PlanOf) -> Netted:
+        """Net changes per table, ready to be written; tables without a plan are only counted."""
+        mergers: dict[TableId, _Merger | None] = {}
+        counts: Counts = Counter()
+        for event in log:
+            table = event.table
+            if table not in mergers:
+                plan = plan_of(table)
+                mergers[table] = None if plan is None else self._merger(plan, event.table_map)
+            merger = mergers[table]
+            count = event.change_count if merger is None else merger.merge(event)
+            counts[table, event.kind] += count
+        return Netted([(each.plan, each.net()) for each in mergers.values() if each], counts)
 
-    def _merger(self, plan: TablePlan, first: RowChanges) -> "_Merger":
+    def _merger(self, plan: TablePlan, table_map: TableMap) -> "_Merger":
         if not plan.key:
             return _Bag(plan)
-        tuples = None if self._needs_text(plan) else self._tuples_of(plan, first)
+        tuples = None if self._needs_text(plan) else self._tuples_of(plan, table_map.columns)
         return _Rows(plan) if tuples is None else _Images(plan, tuples)
 
-    def _tuples_of(self, plan: TablePlan, changes: RowChanges) -> RowTuples | None:
-        if not isinstance(changes.rows, RowImages):
-            return None
-        columns = changes.rows.table_map.columns
-        known = self._tuples.get(changes.table)
-        if known is None or known[0] is not plan or known[1] != columns:
-            known = (plan, columns, RowTuples.of(plan, columns))
-            self._tuples[changes.table] = known
-        return known[2]
+    def _tuples_of(self, plan: TablePlan, columns: tuple[ColumnFormat, ...]) -> RowTuples | None:
+        known, tuples = self._tuples.get(plan.table_id, (None, None))
+        if known is not plan or (tuples is not None and not tuples.is_of(columns)):
+            tuples = RowTuples.of(plan, columns)
+            self._tuples[plan.table_id] = (plan, tuples)
+        return tuples
 
 
 class _Images:
@@ -68,14 +73,14 @@ class _Images:
         self._tuples = tuples
         self._changes = TableChanges(CopyFormat.BINARY, tuples.copy_tuple, tuples.copy_key)
 
-    def merge(self, changes: RowChanges) -> None:
-        tuples, rows = self._tuples, changes.rows
-        if not (isinstance(rows, RowImages) and tuples.is_of(rows.table_map.columns)):
+    def merge(self, event: RowsEvent) -> int:
+        tuples = self._tuples
+        if not tuples.is_of(event.table_map.columns):
             raise ValueError("rows of one batch are laid out in more than one way")
-        kind, data, offset, end = changes.kind, rows.data, rows.start, len(rows.data)
+        _, kind, data, offset, stop, _, _ = event
         walks, width, net = tuples.walks, tuples.bitmap_bytes, self._changes
         count = 0
-        while offset < end:
+        while offset < stop:
             count += 1
             start = offset
             key, offset = walks[data[start : start + width]](data, start)
@@ -84,15 +89,16 @@ class _Images:
             elif kind == "delete":
                 net.went(kind, key, data, start)
             else:
-                count += 1
                 before, old_key, start = start, key, offset
                 key, offset = walks[data[start : start + width]](data, start)
                 if key == old_key:
-                    net.came("update", key, data, start)
+                    net.came(kind, key, data, start)
                 else:
-                    net.went("update", old_key, data, before)
+                    net.went(kind, old_key, data, before)
                     net.came("insert", key, data, start)
-        rows.walked(count, offset)
+        if offset != stop:
+            event.rows.check_end(offset)
+        return count
 
     def net(self) -> NetChanges:
         return self._changes.net()
@@ -105,9 +111,9 @@ class _Rows:
         self.plan = plan
         self._changes = TableChanges(CopyFormat.TEXT, _as_it_is, _as_it_is)
 
-    def merge(self, changes: RowChanges) -> None:
+    def merge(self, event: RowsEvent) -> int:
         plan, net = self.plan, self._changes
-        for before, after in row_pairs(plan, changes):
+        for before, after in row_pairs(plan, event):
             old = None if before is None else copy_line(plan.encode_key(before))
             if after is None:
                 assert old is not None
@@ -119,6 +125,7 @@ class _Rows:
                 net.went("update", old, old, 0)
                 old = None
             net.came("insert" if old is None else "update", new, line, 0)
+        return event.change_count
 
     def net(self) -> NetChanges:
         return self._changes.net()
@@ -131,12 +138,13 @@ class _Bag:
         self.plan = plan
         self._changes = BagChanges()
 
-    def merge(self, changes: RowChanges) -> None:
-        for before, after in row_pairs(self.plan, changes):
+    def merge(self, event: RowsEvent) -> int:
+        for before, after in row_pairs(self.plan, event):
             if before is not None:
                 self._changes.delete(self.plan.encode_binlog(before))
             if after is not None:
                 self._changes.insert(self.plan.encode_binlog(after))
+        return event.change_count
 
     def net(self) -> BagChanges:
         return self._changes

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterable, Iterator
 import psycopg
 from psycopg import sql
 
-from dms_pipeline.binlog.events import Row, RowKind
+from dms_pipeline.binlog.events import RowKind, RowsEvent
+from dms_pipeline.binlog.row_decoder import Row
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.change_log import RowChanges
 from dms_pipeline.local_dms.engine.copy_format import EncodedRow
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.table_plan import (
@@ -40,7 +40,7 @@ class RowApplier:
         self._errors = errors
 
     def apply(
-        self, log: Iterable[RowChanges], plan_of: Callable[[TableId], TablePlan | None]
+        self, log: Iterable[RowsEvent], plan_of: Callable[[TableId], TablePlan | None]
     ) -> Counts:
         """Apply every change of a table that has a plan."""
         applied: Counts = Counter()
@@ -56,7 +56,7 @@ class RowApplier:
         return applied
 
     def _change(
-        self, plan: TablePlan, changes: RowChanges, before: Row | None, after: Row | None
+        self, plan: TablePlan, changes: RowsEvent, before: Row | None, after: Row | None
     ) -> bool:
         try:
             old = None if before is None else _match(plan, before)
@@ -86,7 +86,7 @@ class RowApplier:
             return False
         return self._conflict(change, changes, "the target has no such row")
 
-    def _conflict(self, change: "_Change", changes: RowChanges, problem: str) -> bool:
+    def _conflict(self, change: "_Change", changes: RowsEvent, problem: str) -> bool:
         """An insert of what is there, or a change of what is not."""
         action = self._errors.policies.on_apply_error(changes.kind)
         if action in ("INSERT_RECORD", "UPDATE_RECORD"):
@@ -104,7 +104,7 @@ class RowApplier:
         return False
 
     @staticmethod
-    def _describe(change: "_Change", changes: RowChanges, problem: str) -> str:
+    def _describe(change: "_Change", changes: RowsEvent, problem: str) -> str:
         return (
             f"{changes.kind} in table {changes.table}, key ({change.shown_key}), before"
             f" {changes.position}: {problem}"
@@ -196,7 +196,7 @@ def _equal(columns: Iterable[PlannedColumn], operator: str) -> sql.Composed:
     )
 
 
-def row_pairs(plan: TablePlan, changes: RowChanges) -> Iterator[tuple[Row | None, Row | None]]:
+def row_pairs(plan: TablePlan, changes: RowsEvent) -> Iterator[tuple[Row | None, Row | None]]:
     """Each change as the row before and the row after; what a source filter leaves out is None."""
     pairs = _pairs(changes)
     if plan.row_filter is None:
@@ -208,7 +208,7 @@ def row_pairs(plan: TablePlan, changes: RowChanges) -> Iterator[tuple[Row | None
             yield kept[0], kept[1]
 
 
-def _pairs(changes: RowChanges) -> Iterator[tuple[Row | None, Row | None]]:
+def _pairs(changes: RowsEvent) -> Iterator[tuple[Row | None, Row | None]]:
     rows = iter(changes.rows)
     for row in rows:
         if changes.kind == "update":

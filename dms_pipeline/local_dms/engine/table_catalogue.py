@@ -10,6 +10,7 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.binlog.table_map import TableMap
 from dms_pipeline.errors import ConfigError, LoadError
 from dms_pipeline.local_dms.engine.column_types import may_be_sequence, misfit, old_fractions
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
@@ -55,7 +56,7 @@ class TableCatalogue:
         self.plans: dict[TableId, TablePlan] = {}
         self._past: dict[TableId, PastTable] = {}
         self._unknown: dict[TableId, str] = {}
-        self._checked: dict[TableId, tuple[bytes, Any]] = {}
+        self._checked: dict[TableId, TableMap] = {}
         self._warned_of = warned_of
 
     def read(self, source: "Connection[Any]") -> None:
@@ -89,9 +90,9 @@ class TableCatalogue:
                 self._keep(table, history.table_at(table, position, known=known))
             except NotCreatedYetError as error:
                 # No row is in the log before that.
-                self._unknown[table] = str(error)
+                self.forget(table, str(error))
             except UnknownTableError as error:
-                self._unknown[table] = str(error)
+                self.forget(table, str(error))
                 logger.warning("table %s at %s: %s", table, position, error)
 
     def known_tables(self) -> list[tuple[TablePlan, PastTable | None]]:
@@ -138,6 +139,11 @@ class TableCatalogue:
     def forget(self, table: TableId, reason: str) -> None:
         """The table's definition is not known from here on."""
         self._unknown[table] = reason
+        self._checked.pop(table, None)
+
+    def is_checked(self, table_map: TableMap) -> bool:
+        """Whether ``plan_for_rows`` found a plan for rows laid out so, which still holds."""
+        return self._checked.get(table_map.table) is table_map
 
     def is_sequence(self, event: RowsEvent) -> bool:
         """Whether rows are the steps of a sequence, which is no table of the source."""
@@ -164,12 +170,10 @@ class TableCatalogue:
                 f"rows of table {table} before {event.position} cannot be read: {reason}; run a"
                 " full load of the table"
             )
+        self._checked[table] = event.table_map
         return self.plans[table]
 
     def _misfit(self, past: PastTable, event: RowsEvent) -> str | None:
-        seen = (event.column_types, event.metadata)
-        if self._checked.get(event.table) == seen:
-            return None
         reason = misfit(past, event.column_types, event.metadata)
         if reason is not None:
             return f"{reason}: its definition changed after they were written"
@@ -178,7 +182,6 @@ class TableCatalogue:
                 f"column {column} keeps fractions of seconds in the format before MySQL 5.6;"
                 " ALTER TABLE ... FORCE rewrites it"
             )
-        self._checked[event.table] = seen
         return None
 
     def _keep(self, table: TableId, past: PastTable) -> None:

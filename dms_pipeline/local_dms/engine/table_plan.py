@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from dms_pipeline.binlog.events import Row
-from dms_pipeline.binlog.row_decoder import PRE_56_TEMPORAL_TYPES
+from dms_pipeline.binlog.row_decoder import PRE_56_TEMPORAL_TYPES, Row
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError, SourceError
 from dms_pipeline.local_dms.engine.copy_format import EncodedRow, Field

@@ -8,8 +8,7 @@ behind it may be confirmed, because reading again would have to begin in front o
 from dataclasses import dataclass, field
 
 from dms_pipeline.binlog.events import RowsEvent
-from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.local_dms.engine.change_log import ChangeLog, RowChanges
+from dms_pipeline.local_dms.engine.change_log import ChangeLog
 from dms_pipeline.local_dms.engine.sql_words import (
     UnreadableStatementError,
     WordReader,
@@ -28,7 +27,7 @@ class TransactionGathering:
     log: ChangeLog
     complete: int = 0
     """So many entries belong to transactions that were committed."""
-    prepared: dict[str, list[RowChanges]] = field(default_factory=dict)
+    prepared: dict[str, list[RowsEvent]] = field(default_factory=dict)
     _savepoints: dict[str, int] = field(default_factory=dict)
 
     @property
@@ -49,8 +48,8 @@ class TransactionGathering:
         """Whether an XA transaction was prepared and not decided on."""
         return bool(self.prepared)
 
-    def add(self, event: RowsEvent, position: BinlogPosition) -> None:
-        self.log.append(RowChanges(event.table, event.kind, event.rows, position))
+    def add(self, event: RowsEvent) -> None:
+        self.log.append(event)
 
     def statement(self, text: str) -> bool:
         """Follow SAVEPOINT and ROLLBACK TO; False for any other statement."""
