@@ -23,19 +23,23 @@ def parse_rows(
         start += int.from_bytes(packet[start : start + 2], "little")
     try:
         header = table_map.update_header if kind == "update" else table_map.row_header
-        if packet.startswith(header, start):
-            start += len(header)
-        else:
-            start = _skip_column_bitmaps(packet, start, kind)
     except BinlogError as error:
-        raise BinlogError(f"rows of {table_map.table} before {file.at(end)}: {error}") from error
+        raise BinlogError(f"{_where(table_map, file.at(end))}: {error}") from error
+    if packet.startswith(header, start):
+        start += len(header)
+    else:
+        start = _skip_column_bitmaps(packet, start, kind, _where(table_map, file.at(end)))
     if code in ROWS_COMPRESSED:
         packet = decompress(packet[start:stop])
         start, stop = 0, len(packet)
     return RowsEvent(table_map, kind, packet, start, stop, file, end)
 
 
-def _skip_column_bitmaps(body: bytes, offset: int, kind: RowKind) -> int:
+def _where(table_map: TableMap, position: BinlogPosition) -> str:
+    return f"rows of table {table_map.table} before {position}"
+
+
+def _skip_column_bitmaps(body: bytes, offset: int, kind: RowKind, where: str) -> int:
     count, offset = read_length(body, offset)
     size = (count + 7) // 8
     everything = (1 << count) - 1
@@ -43,7 +47,7 @@ def _skip_column_bitmaps(body: bytes, offset: int, kind: RowKind) -> int:
         present = int.from_bytes(body[offset : offset + size], "little")
         if present & everything != everything:
             raise BinlogError(
-                "columns are missing; set binlog_row_image=FULL on the source and run a full load"
+                f"{where} lack columns; set binlog_row_image=FULL on the source and run a full load"
             )
         offset += size
     return offset
