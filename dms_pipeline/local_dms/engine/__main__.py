@@ -27,6 +27,7 @@ from dms_pipeline.local_dms.engine.reporter import Reporter
 
 logger = logging.getLogger(__name__)
 
+_TURN_S = 0.0005
 _OBJECTS_BETWEEN_COLLECTIONS = 100_000
 
 
@@ -40,6 +41,9 @@ def main() -> int:
     # as Python does by itself takes as long as all the rest.
     gc.freeze()
     gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS)
+    # The thread that applies waits for the target many times in a batch, and after each answer for
+    # its turn: Python's usual interval is longer than most answers take.
+    sys.setswitchinterval(_TURN_S)
     # Ctrl-C in a terminal reaches every process of it; the parent decides and closes our input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     reporter = Reporter(sys.stdout)
