@@ -4,6 +4,7 @@ import re
 import struct
 from collections.abc import Callable, Sequence
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 from hypothesis import given, settings
@@ -20,6 +21,7 @@ from dms_pipeline.binlog.column_sizes import (
 )
 from dms_pipeline.binlog.row_decoder import compile_row_decoder
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine import row_tuples
 from dms_pipeline.local_dms.engine.copy_format import EncodedRow
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
@@ -191,10 +193,17 @@ def expect_refusal(error: ValueDoesNotFitError, make: Callable[[], object]) -> N
 
 
 @settings(max_examples=500)
-@given(images(), st.binary(max_size=3), st.binary(max_size=3))
-def test_tuples_and_keys_are_those_of_decoded_rows(drawn, before, behind):
+@given(images(), st.binary(max_size=3), st.binary(max_size=3), st.sampled_from([0, 1]))
+def test_tuples_and_keys_are_those_of_decoded_rows(drawn, before, behind, most_patterns):
     plan, formats, raw = drawn
     data, offset = before + raw + behind, len(before)
+    with patch.object(row_tuples, "_MOST_PATTERNS", most_patterns):
+        compare(plan, formats, raw, data, offset)
+
+
+def compare(
+    plan: TablePlan, formats: tuple[ColumnFormat, ...], raw: bytes, data: bytes, offset: int
+) -> None:
     row, end = compile_row_decoder(formats)(data, offset)
     assert end == offset + len(raw)
     tuples = RowTuples.of(plan, formats)

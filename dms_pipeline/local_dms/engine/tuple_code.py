@@ -34,7 +34,7 @@ class TupleCode:
             A function that takes none is the quicker one.
     """
 
-    takes_null: bool
+    takes_null: bool = False
     statements: list[str] = field(default_factory=list)
     names: dict[str, Any] = field(default_factory=dict)
     _fields: list[str] = field(default_factory=list)
