@@ -78,19 +78,14 @@ def filled(target: TargetConnection, plan: TablePlan, rows: list[Row]) -> None:
         cursor.executemany(insert, rows)
 
 
-def apply(
-    target: TargetConnection,
-    plan: TablePlan,
+def net_changes(
     copy_format: CopyFormat,
-    behavior: dict[str, Any],
     *,
     deletes: dict[RowKind, list[Any]] | None = None,
     updates: list[Row] | None = None,
     inserts: list[Row] | None = None,
-) -> list[Row]:
-    """The table's rows after the same applier has had an empty batch and then this one."""
-    applier = BatchApplier(target, ErrorPolicies.from_settings(behavior))
-    net = NetChanges(
+) -> NetChanges:
+    return NetChanges(
         copy_format,
         {
             first: [encoded(copy_format, *(k if isinstance(k, tuple) else (k,))) for k in keys]
@@ -99,9 +94,23 @@ def apply(
         [encoded(copy_format, *row) for row in updates or ()],
         [encoded(copy_format, *row) for row in inserts or ()],
     )
+
+
+def apply(
+    target: TargetConnection,
+    plan: TablePlan,
+    copy_format: CopyFormat,
+    behavior: dict[str, Any],
+    **changes: Any,
+) -> list[Row]:
+    """The table's rows after the batch."""
+    applier = BatchApplier(target, ErrorPolicies.from_settings(behavior))
     with target.transaction():
-        applier.apply([(plan, NetChanges(copy_format))])
-        applier.apply([(plan, net)])
+        applier.apply([(plan, net_changes(copy_format, **changes))])
+    return rows_of(target, plan)
+
+
+def rows_of(target: TargetConnection, plan: TablePlan) -> list[Row]:
     return target.execute(sql.SQL("TABLE {} ORDER BY 1, 2").format(qualified(plan))).fetchall()
 
 
@@ -118,6 +127,23 @@ def test_what_fits_is_applied_by_every_policy(target, copy_format, behavior):
         deletes=deletes, updates=[(3, 31, "é")], inserts=[(4, 40, "d"), (5, 50, "e")],
     )  # fmt: skip
     assert rows == [(3, 31, "é"), (4, 40, "d"), (5, 50, "e")]
+
+
+@pytest.mark.parametrize("behavior", [STRICT, UPSERT["ErrorBehavior"]], ids=["strict", "tolerant"])
+def test_nothing_of_a_batch_comes_again_with_later_ones(target, copy_format, behavior):
+    """All in one transaction, as it is with the parts of a large one."""
+    plan = planned()
+    filled(target, plan, ROWS)
+    applier = BatchApplier(target, ErrorPolicies.from_settings(behavior))
+    with target.transaction():
+        for changes in (
+            net_changes(copy_format, deletes={"delete": [1]}, updates=[(2, 21, "x")]),
+            net_changes(copy_format, updates=[(2, 22, "y")], inserts=[(1, 11, "z")]),
+            net_changes(copy_format, deletes={"delete": [3]}, inserts=[(4, 40, "d")]),
+            net_changes(copy_format, deletes={"update": [4]}, updates=[(1, 12, "w")]),
+        ):
+            applier.apply([(plan, changes)])
+    assert rows_of(target, plan) == [(1, 12, "w"), (2, 22, "y")]
 
 
 UNFIT: list[tuple[str, str, str, dict[str, Any]]] = [
@@ -190,10 +216,10 @@ def test_a_few_rows_of_a_table_are_looked_up_in_its_index(target, copy_format):
     target.execute(f"INSERT INTO {SCHEMA}.t {numbers}")
     target.execute(f"VACUUM ANALYZE {SCHEMA}.t")
     applier = BatchApplier(target, ErrorPolicies.from_settings(STRICT))
-    net = NetChanges(
+    net = net_changes(
         copy_format,
-        {"delete": [encoded(copy_format, key) for key in range(5, 100_000, 1000)]},
-        [encoded(copy_format, key, 0, "y") for key in range(6, 100_000, 100)],
+        deletes={"delete": list(range(5, 100_000, 1000))},
+        updates=[(key, 0, "y") for key in range(6, 100_000, 100)],
     )
     with target.transaction():
         applier.apply([(plan, net)])

@@ -2,10 +2,15 @@
 
 Works inside the caller's target transaction. Either everything of a batch fits, or an error says so
 and the caller rolls back and applies the batch row by row, where the error policies decide.
+
+Statements go to the server several in one message where nothing is to be decided between them. Each
+answer that is waited for costs more than the way to the server: this thread then needs Python back
+from the one that reads the next batch meanwhile.
 """
 
 from collections.abc import Iterable
 from itertools import chain
+from typing import Any
 
 import psycopg
 from psycopg import sql
@@ -29,7 +34,11 @@ from dms_pipeline.local_dms.engine.target_tables import (
 )
 
 _STAGING_SCHEMA = "pg_temp"
-_COUNT_COLUMN = "local_dms_count"
+_COUNT_COLUMN = sql.Identifier("local_dms_count")
+_FIRST_COLUMN = sql.Identifier("local_dms_first")
+_SAVEPOINT = sql.SQL("SAVEPOINT local_dms")
+_RELEASE = sql.SQL("RELEASE SAVEPOINT local_dms")
+_ROLLBACK = sql.SQL("ROLLBACK TO SAVEPOINT local_dms")
 
 TableNet = tuple[TablePlan, NetChanges | BagChanges]
 
@@ -75,8 +84,8 @@ class BatchApplier:
 
     def _apply_keyed(self, plan: TablePlan, net: NetChanges) -> None:
         """What leaves goes first, so that values of unique keys are free for what comes."""
-        for first, keys in net.deletes.items():
-            self._delete(plan, net.format, keys, first)
+        if net.deletes:
+            self._delete(plan, net)
         if not (self._is_strict("insert") and self._is_strict("update")):
             self._upsert(plan, net)
             return
@@ -87,14 +96,22 @@ class BatchApplier:
             columns = names(plan.columns)
             self._copy(qualified(plan), net.format, net.inserts, columns)
 
-    def _delete(
-        self, plan: TablePlan, copy_format: CopyFormat, keys: list[CopyRow], first: RowKind
-    ) -> None:
+    def _delete(self, plan: TablePlan, net: NetChanges) -> None:
         """Keys that are gone in the end; their first change tells whether the target has them."""
-        staging = self._stage(plan, "keys", plan.key_columns, copy_format, keys)
-        gone = self._delete_staged(plan, staging)
-        self._empty(staging)
-        if self._is_strict(first) and gone != (0 if first == "insert" else len(keys)):
+        keys = chain.from_iterable(
+            net.format.with_word(some, len(plan.key), first) for first, some in net.deletes.items()
+        )
+        staging = self._stage(plan, "keys", plan.key_columns, net.format, keys)
+        counting = sql.SQL(
+            "WITH gone AS ({} RETURNING staging.{}) SELECT {}, count(*) FROM gone GROUP BY 1"
+        ).format(_deletion(plan, staging), _FIRST_COLUMN, _FIRST_COLUMN)
+        gone: dict[str, int] = dict(self._send(counting, _emptying(staging)).fetchall())
+        for first, some in net.deletes.items():
+            self._check(first, len(some), gone.get(first, 0))
+
+    def _check(self, first: RowKind, keys: int, found: int) -> None:
+        """Whether the target had all these keys or none, as their first change demands."""
+        if self._is_strict(first) and found != (0 if first == "insert" else keys):
             raise ConflictError
 
     def _is_strict(self, first: RowKind) -> bool:
@@ -109,98 +126,35 @@ class BatchApplier:
 
     def _update(self, plan: TablePlan, net: NetChanges) -> None:
         staging = self._stage(plan, "rows", plan.columns, net.format, net.updates)
-        try:
-            with self._target.transaction():
-                changed = self._update_staged(plan, staging)
-        except psycopg.errors.UniqueViolation:
-            # A unique key beside the primary key: values that moved between rows collide unless all
-            # old rows leave before the first new one comes.
-            changed = self._replace(plan, staging)
-        self._empty(staging)
-        if changed != len(net.updates):
-            raise ConflictError
+        known = self._write(plan, staging, _update_or_search(plan, staging))
+        self._check("update", len(net.updates), known)
 
     def _upsert(self, plan: TablePlan, net: NetChanges) -> None:
         """Whether a row is there or not, where the policies say so."""
-        by_first: tuple[tuple[RowKind, list[CopyRow]], ...]
-        by_first = (("update", net.updates), ("insert", net.inserts))
-        for first, rows in by_first:
+        by_first: dict[RowKind, list[CopyRow]] = {"update": net.updates, "insert": net.inserts}
+        for first, rows in by_first.items():
             if rows and self._is_strict(first):
-                existing = self._count_existing(plan, net.format, rows)
-                if existing != (0 if first == "insert" else len(rows)):
-                    raise ConflictError
+                staging = self._stage(plan, "rows", plan.columns, net.format, rows)
+                existing = self._send(_search(plan, staging), _emptying(staging)).rowcount
+                self._check(first, len(rows), existing)
         if not (net.updates or net.inserts):
             return
         all_rows = chain(net.updates, net.inserts)
         staging = self._stage(plan, "rows", plan.columns, net.format, all_rows)
+        self._write(plan, staging, _upsertion(plan, staging))
+
+    def _write(self, plan: TablePlan, staging: sql.Identifier, statement: sql.Composed) -> int:
+        """Write what is staged; tells how many of its keys the target had."""
+        emptying = _emptying(staging)
         try:
-            with self._target.transaction():
-                self._upsert_staged(plan, staging)
+            cursor = self._send(_SAVEPOINT, statement, _RELEASE, emptying)
         except psycopg.errors.UniqueViolation:
-            self._replace(plan, staging)
-        self._empty(staging)
-
-    def _count_existing(
-        self, plan: TablePlan, copy_format: CopyFormat, rows: Iterable[CopyRow]
-    ) -> int:
-        staging = self._stage(plan, "rows", plan.columns, copy_format, rows)
-        existing = self._count_staged(plan, staging)
-        self._empty(staging)
-        return existing
-
-    def _count_staged(self, plan: TablePlan, staging: sql.Identifier) -> int:
-        row = self._target.execute(
-            sql.SQL("SELECT count(*) FROM {} AS target JOIN {} AS staging ON {}").format(
-                qualified(plan), staging, _same_key(plan)
-            )
-        ).fetchone()
-        return int(row[0]) if row else 0
-
-    def _delete_staged(self, plan: TablePlan, staging: sql.Identifier) -> int:
-        return self._target.execute(
-            sql.SQL("DELETE FROM {} AS target USING {} AS staging WHERE {}").format(
-                qualified(plan), staging, _same_key(plan)
-            )
-        ).rowcount
-
-    def _update_staged(self, plan: TablePlan, staging: sql.Identifier) -> int:
-        assignments = [
-            sql.SQL("{0} = staging.{0}").format(name) for name in _names_beside_key(plan)
-        ]
-        if not assignments:
-            return self._count_staged(plan, staging)
-        return self._target.execute(
-            sql.SQL("UPDATE {} AS target SET {} FROM {} AS staging WHERE {}").format(
-                qualified(plan), sql.SQL(", ").join(assignments), staging, _same_key(plan)
-            )
-        ).rowcount
-
-    def _upsert_staged(self, plan: TablePlan, staging: sql.Identifier) -> None:
-        assignments = [
-            sql.SQL("{0} = EXCLUDED.{0}").format(name) for name in _names_beside_key(plan)
-        ]
-        on_conflict = (
-            sql.SQL("DO UPDATE SET {}").format(sql.SQL(", ").join(assignments))
-            if assignments
-            else sql.SQL("DO NOTHING")
-        )
-        columns = names(plan.columns)
-        self._target.execute(
-            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {} ON CONFLICT ({}) {}").format(
-                qualified(plan), columns, columns, staging, names(plan.key_columns), on_conflict
-            )
-        )
-
-    def _replace(self, plan: TablePlan, staging: sql.Identifier) -> int:
-        """Tells how many rows left; all that are staged are there afterwards."""
-        gone = self._delete_staged(plan, staging)
-        columns = names(plan.columns)
-        self._target.execute(
-            sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
-                qualified(plan), columns, columns, staging
-            )
-        )
-        return gone
+            # A unique key beside the primary key: values that moved between rows collide unless all
+            # old rows leave before the first new one comes.
+            replacing = (_deletion(plan, staging), _insertion(plan, staging))
+            cursor = self._send(_ROLLBACK, *replacing, _RELEASE, emptying)
+        cursor.nextset()
+        return cursor.rowcount
 
     def _apply_bag(self, plan: TablePlan, changes: BagChanges) -> None:
         if removed := changes.removed():
@@ -224,11 +178,10 @@ class BatchApplier:
         ).format(
             target=qualified(plan),
             staging=staging,
-            count=sql.Identifier(_COUNT_COLUMN),
+            count=_COUNT_COLUMN,
             same=sql.SQL("{} = {}").format(_row_text("target", plan), _row_text("staging", plan)),
         )
-        gone = self._target.execute(statement).rowcount
-        self._empty(staging)
+        gone = self._send(statement, _emptying(staging)).rowcount
         wanted = sum(int(row[-1] or b"0") for row in removed)
         if gone != wanted and not self._ignores_missing_rows:
             raise ConflictError
@@ -277,9 +230,9 @@ class BatchApplier:
         name = f"local_dms_{self._staging_count}"
         selected = names(columns)
         if purpose == "bag":
-            selected = sql.SQL("{}, 0::bigint AS {}").format(
-                selected, sql.Identifier(_COUNT_COLUMN)
-            )
+            selected = sql.SQL("{}, 0::bigint AS {}").format(selected, _COUNT_COLUMN)
+        elif purpose == "keys":
+            selected = sql.SQL("{}, ''::text AS {}").format(selected, _FIRST_COLUMN)
         self._target.execute(
             sql.SQL("CREATE TEMPORARY TABLE {} AS SELECT {} FROM {} WITH NO DATA").format(
                 sql.Identifier(name), selected, qualified(plan)
@@ -289,8 +242,53 @@ class BatchApplier:
         self._staging[plan.table_id, purpose] = staging
         return staging
 
-    def _empty(self, staging: sql.Identifier) -> None:
-        self._target.execute(sql.SQL("TRUNCATE TABLE {}").format(staging))
+    def _send(self, *statements: sql.Composable) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Run them in one message; the cursor stands at the answer to the first."""
+        # Only a single statement can be prepared.
+        return self._target.execute(sql.SQL("; ").join(statements), prepare=False)
+
+
+def _emptying(staging: sql.Identifier) -> sql.Composed:
+    return sql.SQL("TRUNCATE TABLE {}").format(staging)
+
+
+def _deletion(plan: TablePlan, staging: sql.Identifier) -> sql.Composed:
+    return sql.SQL("DELETE FROM {} AS target USING {} AS staging WHERE {}").format(
+        qualified(plan), staging, _same_key(plan)
+    )
+
+
+def _search(plan: TablePlan, staging: sql.Identifier) -> sql.Composed:
+    """Answers as many rows as the target has of the staged keys."""
+    return sql.SQL("SELECT FROM {} AS target JOIN {} AS staging ON {}").format(
+        qualified(plan), staging, _same_key(plan)
+    )
+
+
+def _insertion(plan: TablePlan, staging: sql.Identifier) -> sql.Composed:
+    columns = names(plan.columns)
+    return sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
+        qualified(plan), columns, columns, staging
+    )
+
+
+def _update_or_search(plan: TablePlan, staging: sql.Identifier) -> sql.Composed:
+    beside_key = _names_beside_key(plan)
+    if not beside_key:
+        return _search(plan, staging)
+    assignments = sql.SQL(", ").join(sql.SQL("{0} = staging.{0}").format(n) for n in beside_key)
+    return sql.SQL("UPDATE {} AS target SET {} FROM {} AS staging WHERE {}").format(
+        qualified(plan), assignments, staging, _same_key(plan)
+    )
+
+
+def _upsertion(plan: TablePlan, staging: sql.Identifier) -> sql.Composed:
+    beside_key = _names_beside_key(plan)
+    assignments = sql.SQL(", ").join(sql.SQL("{0} = EXCLUDED.{0}").format(n) for n in beside_key)
+    action = sql.SQL("UPDATE SET {}").format(assignments) if beside_key else sql.SQL("NOTHING")
+    return sql.SQL("{} ON CONFLICT ({}) DO {}").format(
+        _insertion(plan, staging), names(plan.key_columns), action
+    )
 
 
 def _same_key(plan: TablePlan) -> sql.Composed:

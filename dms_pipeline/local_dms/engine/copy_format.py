@@ -1,5 +1,6 @@
 """The two formats of a COPY stream, as PostgreSQL's manual describes them under COPY."""
 
+import struct
 from collections.abc import Iterable
 from enum import Enum
 
@@ -23,8 +24,19 @@ class CopyFormat(Enum):
     BINARY = "FORMAT binary"
 
     def stream(self, rows: Iterable[CopyRow]) -> bytes:
-        joined = b"".join(rows)
-        return joined if self is CopyFormat.TEXT else _BINARY_HEADER + joined + _BINARY_TRAILER
+        if self is CopyFormat.TEXT:
+            return b"".join(rows)
+        return b"".join([_BINARY_HEADER, *rows, _BINARY_TRAILER])
+
+    def with_word(self, rows: list[CopyRow], column_count: int, word: str) -> list[CopyRow]:
+        """Rows of so many columns, with a plain word in one more column behind those."""
+        text = word.encode()
+        if self is CopyFormat.TEXT:
+            end = b"\t" + text + b"\n"
+            return [row[:-1] + end for row in rows]
+        field = struct.pack(">i", len(text)) + text
+        count = struct.pack(">h", column_count + 1)
+        return [count + row[len(count) :] + field for row in rows]
 
 
 def copy_line(row: EncodedRow) -> bytes:

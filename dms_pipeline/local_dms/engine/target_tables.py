@@ -59,16 +59,18 @@ def has_planned_types(connection: TargetConnection, plan: TablePlan) -> bool:
 
     Nobody can alter the table any more within the caller's transaction.
     """
-    connection.execute(sql.SQL("LOCK TABLE {} IN ROW EXCLUSIVE MODE").format(qualified(plan)))
-    known: dict[str, str] = dict(
-        connection.execute(
-            "SELECT a.attname, format_type(a.atttypid, NULL) FROM pg_catalog.pg_attribute a"
-            " JOIN pg_catalog.pg_class c ON c.oid = a.attrelid"
-            " JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE n.nspname = %s AND c.relname = %s AND a.attnum > 0 AND NOT a.attisdropped",
-            (plan.target_schema, plan.target_table),
-        ).fetchall()
+    table = qualified(plan)
+    # In one message: the server looks at the table for the second statement when it has the lock.
+    cursor = connection.execute(
+        sql.SQL(
+            "LOCK TABLE {} IN ROW EXCLUSIVE MODE;"
+            " SELECT attname, format_type(atttypid, NULL) FROM pg_catalog.pg_attribute"
+            " WHERE attrelid = {}::regclass AND attnum > 0 AND NOT attisdropped"
+        ).format(table, sql.Literal(table.as_string(connection))),
+        prepare=False,
     )
+    cursor.nextset()
+    known: dict[str, str] = dict(cursor.fetchall())
     for column in plan.columns:
         name = column.mapping.target_type.partition("(")[0]
         planned, found = _FULL_NAMES.get(name, name), known.get(column.target_name)
