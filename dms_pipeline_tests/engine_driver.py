@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import pymysql
 
-from dms_pipeline.local_dms.engine.__main__ import main
+from dms_pipeline.local_dms.engine.process import main
 from dms_pipeline_tests.warm_process import start_warm
 
 _POLL_S = 0.02

@@ -16,7 +16,7 @@ _FORKS = multiprocessing.get_context("forkserver")
 _FORKS.set_forkserver_preload(
     [
         __name__,
-        "dms_pipeline.local_dms.engine.__main__",
+        "dms_pipeline.local_dms.engine.process",
         "dms_pipeline.cli.run",
         "dms_pipeline.cli.inspect",
         "dms_pipeline.cli.local",
