@@ -8,6 +8,7 @@ tuple are packed at once.
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
@@ -117,9 +118,28 @@ class TupleCode:
 
     def _end_numbers(self) -> None:
         if self._codes:
-            pack = self.struct_method("pack", ">" + "".join(self._codes))
-            self._fields.append(f"{pack}({', '.join(self._values)})")
+            codes, values = _constants_joined(self._codes, self._values)
+            pack = self.struct_method("pack", f">{''.join(codes)}")
+            self._fields.append(f"{pack}({', '.join(values)})")
             self._codes, self._values = [], []
+
+
+def _constants_joined(codes: list[str], values: list[str]) -> tuple[list[str], list[str]]:
+    """Constants beside each other as the bytes that they are: ``struct`` takes time for each."""
+    joined_codes, joined_values = list[str](), list[str]()
+    numbers = zip(codes, values, strict=True)
+    for is_constant, group in groupby(numbers, key=lambda number: _is_constant(number[1])):
+        of_group, constants = zip(*group, strict=True)
+        if is_constant and len(constants) > 1:
+            packed = struct.pack(">" + "".join(of_group), *map(int, constants))
+            of_group, constants = (f"{len(packed)}s",), (repr(packed),)
+        joined_codes += of_group
+        joined_values += constants
+    return joined_codes, joined_values
+
+
+def _is_constant(value: str) -> bool:
+    return value.removeprefix("-").isdecimal()
 
 
 def numbers_read(form: Computed, index: int) -> Iterable[tuple[str, str]]:
