@@ -176,7 +176,12 @@ def test_failure_of_a_table_leaves_the_others_alone(source_server, postgres, sou
 
 
 def test_stop_in_the_middle_keeps_only_complete_tables(source_server, postgres, source):
-    run(source, f"INSERT INTO {SCHEMA}.t5 SELECT seq, 1 FROM ({series(5000)}) AS s")
+    run(
+        source,
+        f"ALTER TABLE {SCHEMA}.t5 ADD filling char(200) DEFAULT 'x' NOT NULL",
+        f"UPDATE {SCHEMA}.t5 SET filling = REPEAT('x', 200)",
+        f"INSERT INTO {SCHEMA}.t5 SELECT seq, 1, REPEAT('x', 200) FROM ({series(9000)}) AS s",
+    )
     calls = iter(range(1000))
     with connect_target(target_settings(target_spec(postgres.dsn))) as target:
         target.execute(f"DROP SCHEMA IF EXISTS {SCHEMA} CASCADE")

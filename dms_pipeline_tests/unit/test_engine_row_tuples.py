@@ -1,16 +1,11 @@
 """Tuples made straight of row images hold what decoding and encoding each value gives."""
 
-import re
 import struct
-from collections.abc import Callable, Sequence
 from typing import Any
 from unittest.mock import patch
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from psycopg import pq
-from psycopg.adapt import Transformer
 
 from dms_pipeline.binlog.column_sizes import (
     FRACTION_BYTES,
@@ -22,13 +17,12 @@ from dms_pipeline.binlog.column_sizes import (
 from dms_pipeline.binlog.row_decoder import compile_row_decoder
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine import row_tuples
-from dms_pipeline.local_dms.engine.copy_format import EncodedRow
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.row_tuples import RowTuples
-from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan, ValueDoesNotFitError
+from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.table_planning import plan_table
-from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
+from dms_pipeline_tests.copy_tuples import expect_refusal, same
 
 RULES = MappingRules.from_message(
     {
@@ -149,47 +143,6 @@ def images(draw: st.DrawFn) -> tuple[TablePlan, tuple[ColumnFormat, ...], bytes]
         if not nulls >> at & 1:
             raw += draw(values(column, kind[2]))
     return plan_table(table, RULES, ""), formats, raw
-
-
-OIDS = {
-    "smallint": 21, "integer": 23, "bigint": 20, "numeric": 1700, "double precision": 701,
-    "date": 1082, "timestamp": 1114, "boolean": 16, "bytea": 17, "varchar": 1043, "text": 25,
-}  # fmt: skip
-
-
-def loaded(field: bytes | None, column: PlannedColumn, form: pq.Format) -> Any:
-    """What psycopg makes of a field."""
-    if field is None:
-        return None
-    oid = OIDS[column.mapping.target_type.partition("(")[0]]
-    if form is pq.Format.TEXT:
-        field = re.sub(rb"\\(.)", lambda found: ESCAPED.get(found[1], found[1]), field)
-    value = Transformer().get_loader(oid, form).load(field)
-    return repr(value) if isinstance(value, float) else value
-
-
-ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t"}
-
-
-def fields(data: bytes) -> list[bytes | None]:
-    found: list[bytes | None] = []
-    while data:
-        length = int.from_bytes(data[:4], "big", signed=True)
-        found.append(data[4 : 4 + length] if length >= 0 else None)
-        data = data[4 + max(length, 0) :]
-    return found
-
-
-def same(made: bytes, encoded: EncodedRow, columns: Sequence[PlannedColumn]) -> None:
-    values = [loaded(*pair, pq.Format.BINARY) for pair in zip(fields(made), columns, strict=True)]
-    assert values == [loaded(*pair, pq.Format.TEXT) for pair in zip(encoded, columns, strict=True)]
-
-
-def expect_refusal(error: ValueDoesNotFitError, make: Callable[[], object]) -> None:
-    """Of a value that does not fit; what is wrong with a text may be left to PostgreSQL."""
-    if "text" not in error.reason:
-        with pytest.raises((UnfitValueError, struct.error)):
-            make()
 
 
 @settings(max_examples=500)

@@ -23,10 +23,16 @@ class CopyFormat(Enum):
     TEXT = "FORMAT text"
     BINARY = "FORMAT binary"
 
+    @property
+    def header(self) -> bytes:
+        return _BINARY_HEADER if self is CopyFormat.BINARY else b""
+
+    @property
+    def trailer(self) -> bytes:
+        return _BINARY_TRAILER if self is CopyFormat.BINARY else b""
+
     def stream(self, rows: Iterable[CopyRow]) -> bytes:
-        if self is CopyFormat.TEXT:
-            return b"".join(rows)
-        return b"".join([_BINARY_HEADER, *rows, _BINARY_TRAILER])
+        return b"".join((self.header, *rows, self.trailer))
 
     def with_word(self, rows: list[CopyRow], column_count: int, word: str) -> list[CopyRow]:
         """Rows of so many columns, with a plain word in one more column behind those."""

@@ -6,7 +6,8 @@ Each table is one transaction on the target: a table is there completely or as i
 import logging
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from itertools import chain
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -17,7 +18,8 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.connection import describe_error, is_about_statement, source_error
 from dms_pipeline.binlog.table_id import quoted, quoted_table
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.copy_format import CopyRow, copy_line
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_line
+from dms_pipeline.local_dms.engine.protocol_tuples import ProtocolTuples
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import (
@@ -25,6 +27,7 @@ from dms_pipeline.local_dms.engine.target_tables import (
     add_primary_key,
     create_table,
     drop_table,
+    has_planned_types,
     names,
     qualified,
     table_exists,
@@ -33,16 +36,28 @@ from dms_pipeline.local_dms.engine.target_tables import (
 from dms_pipeline.local_dms.engine.task_settings import PrepMode
 from dms_pipeline.local_dms.engine.text_lines import compile_line, read_row
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
-from dms_pipeline.local_dms.engine.unload import LoadInterruptedError, unloading
+from dms_pipeline.local_dms.engine.unload import LoadInterruptedError, preparing, unloading
 
 logger = logging.getLogger(__name__)
 
 _CHUNK_BYTES = 256 * 1024
-_CHUNK_ROWS = 1000
 
 OnUnfit = Callable[[ValueDoesNotFitError], None]
-Lines = Callable[[list[bytes]], Iterable[CopyRow]]
-"""From the rows that the server sent to lines of COPY text."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Arriving:
+    """Rows as the server sent them, some at a time, and what makes rows of a COPY stream of some.
+
+    There may be fewer of those, where a value does not fit.
+    """
+
+    format: CopyFormat
+    sent: Iterable[list[bytes]]
+    copied: Callable[[list[bytes]], Iterable[CopyRow]]
+
+
+Opened = AbstractContextManager[_Arriving]
 
 
 def refuse(error: ValueDoesNotFitError) -> None:
@@ -73,20 +88,25 @@ def load_table(
     """
     what = f"full load of table {plan.table_id}"
 
-    def load(lines: Lines) -> int:
+    def load(opened: Callable[[bool], Opened]) -> int:
         with target.transaction():
             created = _prepare(target, plan, prep_mode)
-            rows = _copy(source, target, plan, lines, on_rows=on_rows, should_stop=should_stop)
+            with opened(created) as rows:
+                count = _copy(target, plan, rows, on_rows=on_rows, should_stop=should_stop)
             if created:
                 add_primary_key(target, plan)
-        return rows
+        return count
 
     def load_trusting() -> int | None:
         """None if every value has to be looked at."""
-        if (lines := _trusting(plan)) is None:
+        if plan.added:
             return None
         try:
-            return load(lines)
+            return load(
+                lambda created: _trusting(
+                    source, plan, takes_binary=created or has_planned_types(target, plan)
+                )
+            )
         except (UnfitValueError, psycopg.DataError) as error:
             # Which value of which row it is, and what is to become of it, shows row by row.
             logger.info("%s: every value is looked at, as one does not fit: %s", what, error)
@@ -95,7 +115,7 @@ def load_table(
     try:
         rows = load_trusting()
         if rows is None:
-            rows = load(_checking(plan, on_unfit))
+            rows = load(lambda _: _checking(source, plan, on_unfit))
     except psycopg.OperationalError as error:
         raise target_error(what, error, target) from error
     except psycopg.Error as error:
@@ -111,15 +131,27 @@ def load_table(
     return rows
 
 
-def _trusting(plan: TablePlan) -> Lines | None:
-    """Leaves to PostgreSQL what PostgreSQL checks; None where rows need more than their values."""
-    if plan.added:
-        return None
+@contextmanager
+def _trusting(
+    source: "Connection[Any]", plan: TablePlan, *, takes_binary: bool
+) -> Iterator[_Arriving]:
+    """Leaves to PostgreSQL what PostgreSQL checks. Added columns are not for this."""
+    if takes_binary:
+        with preparing(source, select_statement(plan, CopyFormat.BINARY)) as prepared:
+            if prepared is not None and ProtocolTuples.of(plan, prepared.columns) is not None:
+                with prepared.unloading() as sent:
+                    maker = ProtocolTuples.of(plan, sent.columns)
+                    if maker is None:
+                        raise UnfitValueError("columns are sent otherwise than announced")
+                    yield _Arriving(CopyFormat.BINARY, sent, maker.tuples)
+                return
     line = compile_line(plan)
-    return lambda rows: map(line, rows)
+    with unloading(source, select_statement(plan)) as sent:
+        yield _Arriving(CopyFormat.TEXT, sent, lambda rows: map(line, rows))
 
 
-def _checking(plan: TablePlan, on_unfit: OnUnfit) -> Lines:
+@contextmanager
+def _checking(source: "Connection[Any]", plan: TablePlan, on_unfit: OnUnfit) -> Iterator[_Arriving]:
     """Looks at every value itself, so that it can leave out a row."""
 
     def lines(rows: list[bytes]) -> Iterator[CopyRow]:
@@ -129,7 +161,8 @@ def _checking(plan: TablePlan, on_unfit: OnUnfit) -> Lines:
             except ValueDoesNotFitError as error:
                 on_unfit(error)
 
-    return lines
+    with unloading(source, select_statement(plan)) as sent:
+        yield _Arriving(CopyFormat.TEXT, sent, lines)
 
 
 def _prepare(target: TargetConnection, plan: TablePlan, prep_mode: PrepMode) -> bool:
@@ -145,25 +178,25 @@ def _prepare(target: TargetConnection, plan: TablePlan, prep_mode: PrepMode) -> 
 
 
 def _copy(
-    source: "Connection[Any]",
     target: TargetConnection,
     plan: TablePlan,
-    lines: Lines,
+    rows: _Arriving,
     *,
     on_rows: Callable[[int], None],
     should_stop: Callable[[], bool],
 ) -> int:
     """While the target takes some rows, the next ones are read."""
-    statement = sql.SQL("COPY {} ({}) FROM STDIN").format(qualified(plan), names(plan.columns))
+    statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(
+        qualified(plan), names(plan.columns), sql.SQL(rows.format.value)
+    )
     count = 0
     with (
-        unloading(source, select_statement(plan)) as rows,
         target.cursor() as cursor,
         cursor.copy(statement) as copy,
         ThreadPoolExecutor(1, "copy") as writer,
     ):
         written: Future[None] | None = None
-        for chunk, chunk_rows in _chunks(map(lines, rows)):
+        for chunk, chunk_rows in _chunks(rows):
             if written is not None:
                 written.result()
             if should_stop():
@@ -176,23 +209,28 @@ def _copy(
     return count
 
 
-def _chunks(arrived: Iterable[Iterable[CopyRow]]) -> Iterator[tuple[bytes, int]]:
-    """Lines and how many, in pieces small enough whatever the size of a row."""
-    lines: list[CopyRow] = []
-    size = 0
-    for line in chain.from_iterable(arrived):
-        lines.append(line)
-        size += len(line)
-        if size >= _CHUNK_BYTES or len(lines) >= _CHUNK_ROWS:
-            yield b"".join(lines), len(lines)
-            lines, size = [], 0
-    yield b"".join(lines), len(lines)
+def _chunks(rows: _Arriving) -> Iterator[tuple[bytes, int]]:
+    """The stream and how many rows, in pieces that are small unless a row is large."""
+    pieces, size, count = [rows.format.header], 0, 0
+    for sent in rows.sent:
+        copied = list(rows.copied(sent))
+        piece = b"".join(copied)
+        pieces.append(piece)
+        size += len(piece)
+        count += len(copied)
+        if size >= _CHUNK_BYTES:
+            yield b"".join(pieces), count
+            pieces, size, count = [], 0, 0
+    pieces.append(rows.format.trailer)
+    yield b"".join(pieces), count
 
 
-def select_statement(plan: TablePlan) -> str:
+def select_statement(plan: TablePlan, copy_format: CopyFormat = CopyFormat.TEXT) -> str:
+    """For what is to become a stream of this format."""
+    is_binary = copy_format is CopyFormat.BINARY
     columns = ", ".join(
-        column.mapping.select.format(quoted(column.source.name)) for column in plan.inputs
+        (mapping.sent_select if is_binary else mapping.select).format(quoted(name))
+        for mapping, name in ((column.mapping, column.source.name) for column in plan.inputs)
     )
-    table = plan.table_id
     where = f" WHERE {plan.row_filter.sql}" if plan.row_filter else ""
-    return f"SELECT {columns} FROM {quoted_table(table)}{where}"
+    return f"SELECT {columns} FROM {quoted_table(plan.table_id)}{where}"

@@ -29,6 +29,11 @@ from dms_pipeline.local_dms.engine.type_mapping.column_mapping import (
     Step,
     UnfitValueError,
 )
+from dms_pipeline.local_dms.engine.type_mapping.sent_fields import (
+    SentColumn,
+    SentForm,
+    noting_sent_null,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -213,12 +218,17 @@ def _noting_null(conversion: Conversion, note: Callable[[], None]) -> Conversion
         form = conversion.binary(stored)
         return None if form is None else noting_null(form, note)
 
+    def sent(column: SentColumn) -> SentForm | None:
+        form = conversion.sent(column)
+        return None if form is None else noting_sent_null(form, note)
+
     return replace(
         conversion,
         from_text=noting(conversion.from_text),
         from_binlog=noting(conversion.from_binlog),
         printed=conversion.printed and noting(conversion.printed),
         binary=binary,
+        sent=sent,
     )
 
 

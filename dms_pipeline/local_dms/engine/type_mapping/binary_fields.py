@@ -63,11 +63,11 @@ _LENGTH = struct.Struct(">i")
 _SIGN_OF_DATETIME_DAY = 1 << 22
 _CLOCK_BITS = 17
 _MINUTES = (1 << _CLOCK_BITS - 6) - 1
-_SECOND_US = 1_000_000
-_DAY_US = 86_400 * _SECOND_US
+SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
 _FIRST_DAY = date(2000, 1, 1)
-_UNIX_EPOCH_US = (date(1970, 1, 1) - _FIRST_DAY).days * _DAY_US
-_NEGATIVE_NUMERIC = 0x4000
+_UNIX_EPOCH_US = (date(1970, 1, 1) - _FIRST_DAY).days * DAY_US
+NEGATIVE_NUMERIC = 0x4000
 # Days and times of day recur: looking one up is quicker than computing it.
 _REMEMBERED = 100_000
 
@@ -139,7 +139,7 @@ def decimal_form(precision: int, scale: int) -> Computed:
     before += [
         f"{{v}}s = {first} & {sign_bit}",
         f"if {{v}}s: {{v}}s = 0; {first} ^= {sign_bit}",
-        f"else: {{v}}s = {_NEGATIVE_NUMERIC}; {inverted}",
+        f"else: {{v}}s = {NEGATIVE_NUMERIC}; {inverted}",
     ]
     leading, trailing = -(-whole // 4), -(-scale // 4)
     digits = [
@@ -192,7 +192,7 @@ def timestamp_form(digits: int) -> Computed:
     """Of TIMESTAMP(digits) in the format since MySQL 5.6, in UTC; no seconds at all are NULL."""
     bits, unit = _fraction(digits)
     codes, fraction = big_endian(bits // 8, at=1)
-    moment = f"{_UNIX_EPOCH_US} + {{0}} * {_SECOND_US}"
+    moment = f"{_UNIX_EPOCH_US} + {{0}} * {SECOND_US}"
     if not bits:
         before = "if not {0}: no_value()"
     else:
@@ -226,7 +226,7 @@ def _no_value() -> int:
     raise NoValueError
 
 
-class _Remembered(dict[int, int]):
+class Remembered(dict[int, int]):
     """What a function makes of a number, computed when it is first asked for."""
 
     def __init__(self, of: Callable[[int], int]) -> None:
@@ -239,7 +239,7 @@ class _Remembered(dict[int, int]):
         return value
 
 
-def _days(year: int, month: int, day: int) -> int:
+def days_since_2000(year: int, month: int, day: int) -> int:
     """Since 2000-01-01."""
     try:
         return (date(year, month, day) - _FIRST_DAY).days
@@ -250,13 +250,13 @@ def _days(year: int, month: int, day: int) -> int:
 def _date_days(packed: int) -> int:
     """The bytes of a DATE, of which the lowest stands first."""
     raw = int.from_bytes(packed.to_bytes(3, "big"), "little")
-    return _days(raw >> 9, raw >> 5 & 15, raw & 31)
+    return days_since_2000(raw >> 9, raw >> 5 & 15, raw & 31)
 
 
 def _datetime_day_us(packed: int) -> int:
     """A bit for the sign, the months since the year 0, thirteen to a year, and five for the day."""
     months = (packed - _SIGN_OF_DATETIME_DAY) >> 5
-    return _days(months // 13, months % 13, packed & 31) * _DAY_US
+    return days_since_2000(months // 13, months % 13, packed & 31) * DAY_US
 
 
 def _minutes_us(packed: int) -> int:
@@ -264,10 +264,10 @@ def _minutes_us(packed: int) -> int:
     hour, minute = packed >> 6, packed & 63
     if hour > 23 or minute > 59:
         raise ValueError(f"there is no time {hour}:{minute:02}")
-    return (hour * 60 + minute) * 60 * _SECOND_US
+    return (hour * 60 + minute) * 60 * SECOND_US
 
 
-_DATE_DAYS = _Remembered(_date_days)
-_DATETIME_DAYS_US = _Remembered(_datetime_day_us)
-_MINUTES_US = _Remembered(_minutes_us)
-_SECONDS_US = tuple(second * _SECOND_US for second in range(60))
+_DATE_DAYS = Remembered(_date_days)
+_DATETIME_DAYS_US = Remembered(_datetime_day_us)
+_MINUTES_US = Remembered(_minutes_us)
+_SECONDS_US = tuple(second * SECOND_US for second in range(60))

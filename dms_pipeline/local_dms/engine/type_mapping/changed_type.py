@@ -121,6 +121,8 @@ def changed(conversion: Conversion, data_type: DataType) -> Conversion:
         check=None,
         printed=None,
         binary=lambda stored: None,
+        sent=lambda column: None,
+        sent_select=None,
     )
 
 

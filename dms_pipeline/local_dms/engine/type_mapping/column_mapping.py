@@ -11,7 +11,12 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
     NULL,
     BinaryForm,
     FieldOf,
+    Verbatim,
     plain_writer,
+)
+from dms_pipeline.local_dms.engine.type_mapping.sent_fields import (
+    SentColumn,
+    SentForm,
 )
 
 Form = Literal[
@@ -49,6 +54,9 @@ class Conversion:
             there is no such way.
         binary: how the value's bytes in the log, in a layout, become a field of binary COPY; None
             in a layout of which only the plain value is known. It need not check anything.
+        sent: the same for a value in the binary protocol; None where the plain value has to be
+            made first.
+        sent_select: SQL as ``select``, where the binary protocol is for another.
     """
 
     form: Form
@@ -60,6 +68,8 @@ class Conversion:
     is_lob: bool = False
     printed: Callable[[bytes], bytes | None] | None = None
     binary: Callable[[ColumnFormat], BinaryForm | None] = lambda stored: None
+    sent: Callable[[SentColumn], SentForm | None] = lambda column: None
+    sent_select: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +80,8 @@ class ColumnMapping:
     ``from_printed`` is quicker than ``from_text``: it writes out NULL, and leaves what PostgreSQL
     checks by itself to it; None where the field is the value as the server prints it.
     ``binary`` tells how the value's bytes in the log, in a layout, become a field of binary COPY;
-    None if they cannot.
+    None if they cannot. ``sent`` does for a value in the binary protocol,
+    which ``sent_select`` asks for.
     """
 
     target_type: str
@@ -80,6 +91,8 @@ class ColumnMapping:
     conversion: Conversion
     from_printed: Callable[[bytes], bytes] | None
     binary: Callable[[ColumnFormat], BinaryForm | None]
+    sent: Callable[[SentColumn], SentForm | None]
+    sent_select: str
 
     @classmethod
     def of(cls, conversion: Conversion, *steps: Step) -> "ColumnMapping":
@@ -91,6 +104,10 @@ class ColumnMapping:
             form = None if steps else conversion.binary(stored)
             return form or _by_plain_value(conversion, plain, stored)
 
+        def sent(column: SentColumn) -> SentForm | None:
+            form = None if steps else conversion.sent(column)
+            return form or _by_sent_value(conversion, steps, column)
+
         return cls(
             conversion.target_type,
             _chained(conversion.from_text, chain),
@@ -99,6 +116,8 @@ class ColumnMapping:
             conversion,
             _from_printed(conversion, steps),
             binary,
+            sent,
+            conversion.sent_select or conversion.select,
         )
 
 
@@ -118,18 +137,20 @@ def escape(value: bytes) -> bytes:
 
 
 def bytea_field(value: bytes) -> bytes:
+    return b"\\\\x" + _fitting_bytea(value).hex().encode()
+
+
+def _fitting_bytea(value: bytes) -> bytes:
     if len(value) > _LARGEST_BYTEA:
         raise TooLongError(
             f"{len(value)} bytes are more than PostgreSQL takes in one value; limit LOBs with"
             " LimitedSizeLobMode and LobMaxSize"
         )
-    return b"\\\\x" + value.hex().encode()
+    return value
 
 
 def _from_printed(conversion: Conversion, steps: Sequence[Step]) -> Callable[[bytes], bytes] | None:
-    first, checks = conversion.printed, []
-    if first is None:
-        first, checks = conversion.from_text, [*filter(None, [conversion.check])]
+    first, checks = _unchecked(conversion)
     write = field_writer(conversion.form)
     if first is bytes and not steps and not checks:
         return write
@@ -140,6 +161,13 @@ def _from_printed(conversion: Conversion, steps: Sequence[Step]) -> Callable[[by
         return NULL_FIELD if made is None else made
 
     return field
+
+
+def _unchecked(conversion: Conversion) -> tuple[Callable[[bytes], bytes | None], list[Step]]:
+    """From what the server prints to the plain value, and what PostgreSQL would not check of it."""
+    if conversion.printed is not None:
+        return conversion.printed, []
+    return conversion.from_text, [*filter(None, [conversion.check])]
 
 
 def _by_plain_value(
@@ -153,6 +181,33 @@ def _by_plain_value(
 
     def field(raw: bytes) -> bytes:
         plain = convert(raw if value_of is None else value_of(raw))
+        return NULL if plain is None else write(plain)
+
+    return field
+
+
+def _by_sent_value(
+    conversion: Conversion, steps: Sequence[Step], column: SentColumn
+) -> SentForm | None:
+    """What is no number is sent as it is printed, but for times."""
+    write = plain_writer(conversion.target_type)
+    if write is None:
+        return None
+    first: Callable[[Any], bytes | None]
+    if column.number is not None:
+        first, checks = conversion.from_binlog, [*filter(None, [conversion.check])]
+    elif column.is_counted:
+        first, checks = _unchecked(conversion)
+        if first is bytes and conversion.form == "text" and not (steps or checks):
+            return Verbatim()
+    else:
+        return None
+    if conversion.form == "bytes":
+        checks.append(_fitting_bytea)
+    convert = _chained(first, [*steps, *checks])
+
+    def field(value: Any) -> bytes:
+        plain = convert(value)
         return NULL if plain is None else write(plain)
 
     return field

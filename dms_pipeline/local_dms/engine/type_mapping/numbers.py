@@ -11,6 +11,11 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
     decimal_form,
 )
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion, UnfitValueError
+from dms_pipeline.local_dms.engine.type_mapping.sent_fields import (
+    SentColumn,
+    sent_decimal_form,
+    sent_whole_decimal,
+)
 
 INTEGER_BITS = {"tinyint": 8, "smallint": 16, "mediumint": 24, "int": 32, "bigint": 64}
 _SIGNED_TARGETS = {8: "smallint", 16: "smallint", 24: "integer", 32: "integer", 64: "bigint"}
@@ -36,8 +41,14 @@ def map_integer(column: Column) -> Conversion:
             return None
         return Packed(code.upper() if column.is_unsigned else code, _TARGET_CODES[target_type])
 
+    def sent(sent_column: SentColumn) -> BinaryForm | None:
+        code = sent_column.number
+        return Packed(code, _TARGET_CODES[target_type]) if code and sent_column.is_whole else None
+
     if not column.is_unsigned:
-        return Conversion("integer", target_type, bytes, _integer, printed=bytes, binary=binary)
+        return Conversion(
+            "integer", target_type, bytes, _integer, printed=bytes, binary=binary, sent=sent
+        )
     mask = (1 << bits) - 1
 
     def unsigned_from_binlog(value: int) -> bytes:
@@ -52,6 +63,7 @@ def map_integer(column: Column) -> Conversion:
         check=_fitting_bigint if bits == 64 else None,
         printed=bytes,
         binary=binary,
+        sent=sent,
     )
 
 
@@ -102,6 +114,8 @@ def map_decimal(column: Column) -> Conversion:
         _decimal,
         printed=bytes,
         binary=lambda stored: form if stored == layout else None,
+        sent=lambda sent: sent_decimal_form(sent, precision, scale),
+        sent_select=sent_whole_decimal(precision, scale),
     )
 
 
@@ -120,6 +134,7 @@ def map_double(column: Column) -> Conversion:
         select,
         printed=bytes,
         binary=lambda stored: Packed("d", "d") if stored.type_code == _DOUBLE else None,
+        sent=lambda sent: Packed("d", "d") if sent.number == "d" else None,
     )
 
 

@@ -16,6 +16,11 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
     timestamp_form,
 )
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import Conversion
+from dms_pipeline.local_dms.engine.type_mapping.sent_fields import (
+    sent_clock_form,
+    sent_date_form,
+    sent_moment_form,
+)
 
 _DAYS_OF_EVERY_MONTH = 28
 # Looking one up is quicker than looking at it.
@@ -23,7 +28,7 @@ _REMEMBERED_DAYS = 100_000
 
 
 def map_date(column: Column) -> Conversion:
-    form = date_form()
+    form, sent_form = date_form(), sent_date_form()
     return Conversion(
         "date",
         "date",
@@ -31,11 +36,12 @@ def map_date(column: Column) -> Conversion:
         _date,
         printed=_printed,
         binary=lambda stored: form if stored.type_code == DATE else None,
+        sent=lambda sent: sent_form if sent.is_date else None,
     )
 
 
 def map_datetime(column: Column) -> Conversion:
-    digits = column.fraction_digits
+    digits, sent_form = column.fraction_digits, sent_moment_form()
     if column.data_type == "timestamp":
         layout, form = ColumnFormat(TIMESTAMP, bytes((digits,))), timestamp_form(digits)
     else:
@@ -47,11 +53,19 @@ def map_datetime(column: Column) -> Conversion:
         _date,
         printed=_printed,
         binary=lambda stored: form if stored == layout else None,
+        sent=lambda sent: sent_form if sent.is_moment else None,
     )
 
 
 def map_time(column: Column) -> Conversion:
-    return Conversion("time", "varchar(17)", bytes, str.encode)
+    form = sent_clock_form(column.fraction_digits)
+    return Conversion(
+        "time",
+        "varchar(17)",
+        bytes,
+        str.encode,
+        sent=lambda sent: form if sent.is_clock else None,
+    )
 
 
 def _date_from_text(value: bytes) -> bytes | None:

@@ -1,0 +1,86 @@
+"""From rows of MySQL's binary protocol straight to tuples of binary COPY.
+
+By functions that are made for the columns of a query (``protocol_row_code``). Numbers are numbers
+of PostgreSQL in another byte order, and UTF-8 text goes over as it is; what becomes of other types
+stands in ``type_mapping.sent_fields``.
+"""
+
+import struct
+from collections.abc import Sequence
+from typing import Self
+
+from dms_pipeline.local_dms.engine.copy_format import CopyRow
+from dms_pipeline.local_dms.engine.protocol_row_code import (
+    Others,
+    SentRows,
+    ToTuple,
+    tuple_of,
+    tuple_of_any,
+)
+from dms_pipeline.local_dms.engine.table_plan import TablePlan
+from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
+from dms_pipeline.local_dms.engine.type_mapping.sent_fields import SentColumn, SentForm
+
+_MOST_PATTERNS = 64
+
+
+class ProtocolTuples:
+    """The rows of one table, whose columns are sent like this.
+
+    There is a function for each bitmap of NULLs with the lengths of the times that are not.
+    Making one takes as long as using it for hundreds of rows: beyond some, one that can do with any
+    row does the rest.
+    """
+
+    @classmethod
+    def of(cls, plan: TablePlan, columns: Sequence[SentColumn]) -> Self | None:
+        """None where a row needs more than its own values, or one has no binary form."""
+        if plan.added or len(columns) != len(plan.columns):
+            return None
+        forms: list[SentForm] = []
+        for planned, sent in zip(plan.columns, columns, strict=True):
+            form = planned.mapping.sent(sent)
+            if form is None:
+                return None
+            forms.append(form)
+        return cls(SentRows(columns, forms))
+
+    def __init__(self, rows: SentRows) -> None:
+        self._rows = rows
+        self._of_any = tuple_of_any(rows)
+        self._others = Others(self._of_other_lengths, self._of_any)
+        self._known: dict[tuple[bytes, bytes], ToTuple] = {}
+        # By bitmaps alone: for the lengths that came last.
+        self._usual = _Usual(self._of_other_lengths)
+
+    def tuples(self, rows: list[bytes]) -> list[CopyRow]:
+        """Raises UnfitValueError for a value that the target's type cannot hold."""
+        usual, head = self._usual, self._rows.head
+        try:
+            return [usual[row[1:head]](row) for row in rows]
+        except (ValueError, struct.error) as error:
+            if isinstance(error, UnfitValueError):
+                raise
+            raise UnfitValueError(f"a value has not the form of its type: {error}") from error
+
+    def _of_other_lengths(self, row: bytes) -> CopyRow:
+        """Of a row for which the usual function is not, if there is one."""
+        nulls, lengths = row[1 : self._rows.head], self._rows.lengths(row)
+        function = self._known.get((nulls, lengths))
+        if function is None:
+            if len(self._known) >= _MOST_PATTERNS:
+                return self._of_any(row)
+            function = tuple_of(self._rows, nulls, lengths, self._others)
+            self._known[nulls, lengths] = function
+        self._usual[nulls] = function
+        return function(row)
+
+
+class _Usual(dict[bytes, ToTuple]):
+    """The function for each bitmap, and one for bitmaps that have none yet."""
+
+    def __init__(self, for_others: ToTuple) -> None:
+        self._for_others = for_others
+
+    def __missing__(self, nulls: bytes) -> ToTuple:
+        return self._for_others
