@@ -140,15 +140,19 @@ def _has_table(connection: TargetConnection, schema: str, table: str) -> bool:
 
 
 def create_table(connection: TargetConnection, plan: TablePlan) -> None:
-    """The table without its key. Only key columns are NOT NULL: zero dates arrive as NULL."""
+    """The table without its key. Only key columns are NOT NULL: zero dates arrive as NULL.
+
+    To add the key, PostgreSQL would else read all rows once more to see that none is.
+    """
     create_schema(connection, plan.target_schema)
     columns = sql.SQL(", ").join(
-        sql.SQL("{} {}").format(
+        sql.SQL("{} {}{}").format(
             sql.Identifier(column.target_name),
             # Types come from our own catalogue, never from the source's text.
             sql.SQL(column.mapping.target_type),
+            sql.SQL(" NOT NULL" if place in plan.key else ""),
         )
-        for column in plan.columns
+        for place, column in enumerate(plan.columns)
     )
     connection.execute(sql.SQL("CREATE TABLE {} ({})").format(qualified(plan), columns))
 
