@@ -6,14 +6,20 @@ a stop time on an idle source, so packets are framed here and waiting has a limi
 
 import socket
 import struct
+from collections.abc import Callable
 
 from dms_pipeline.errors import SourceUnavailableError
 
 _RECEIVE_BYTES = 256 * 1024
-_CONTINUED = 0xFFFFFF
+CONTINUED = 0xFFFFFF
+"""The length of a packet that goes on in the next one."""
 # Three bytes for the length and one for a number that counts packets.
 _PREFIX = struct.Struct("<I")
 _OK = 0
+
+
+def _nothing(buffer: bytes) -> int:
+    return 0
 
 
 class PacketCutter:
@@ -25,24 +31,30 @@ class PacketCutter:
         self._wanted = _PREFIX.size
         self._parts: list[bytes] = []
 
-    def cut(self, data: bytes) -> list[bytes]:
-        """The contents of the packets that are complete with this."""
+    def cut(self, data: bytes, take: Callable[[bytes], int] = _nothing) -> list[bytes]:
+        """The contents of the packets that are complete with this.
+
+        Args:
+            data: what came.
+            take: takes packets by itself, from the beginning of one on, and tells where it stopped:
+                in front of one that is not whole, or is not for it.
+        """
         self._pieces.append(data)
         self._size += len(data)
         packets: list[bytes] = []
         if self._size < self._wanted:
             return packets
         buffer = b"".join(self._pieces)
-        offset, size = 0, self._size
+        offset, size = 0 if self._parts else take(buffer), self._size
         while (end := offset + _PREFIX.size) <= size:
-            start, length = end, _PREFIX.unpack_from(buffer, offset)[0] & _CONTINUED
+            start, length = end, _PREFIX.unpack_from(buffer, offset)[0] & CONTINUED
             end += length
             if end > size:
                 break
             packet = buffer[start:end]
-            if self._parts or length == _CONTINUED:
+            if self._parts or length == CONTINUED:
                 self._parts.append(packet)
-                if length < _CONTINUED:
+                if length < CONTINUED:
                     packets.append(b"".join(self._parts))
                     self._parts.clear()
             else:

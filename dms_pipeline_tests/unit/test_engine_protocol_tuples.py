@@ -189,6 +189,10 @@ def row_packet(values: list[Value | None]) -> bytes:
     return head + b"".join(value[1] for value in values if value is not None)
 
 
+def framed(packet: bytes) -> bytes:
+    return len(packet).to_bytes(3, "little") + b"\1" + packet
+
+
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[Kind], list[list[Value | None]]]:
     """Columns, the first of which are the key, and some rows."""
@@ -205,8 +209,8 @@ def maker_of(plan: TablePlan, kinds: list[Kind]) -> ProtocolTuples:
 
 
 @settings(max_examples=500)
-@given(tables())
-def test_tuples_are_those_of_printed_rows(drawn):
+@given(tables(), st.sampled_from((b"", framed(b"\xfe" + bytes(4)), b"\x09", framed(bytes(9))[:-1])))
+def test_tuples_are_those_of_printed_rows(drawn, behind):
     kinds, rows = drawn
     printed_plan, sent_plan = planned(kinds), planned(kinds)
     maker = maker_of(sent_plan, kinds)
@@ -226,6 +230,10 @@ def test_tuples_are_those_of_printed_rows(drawn):
         same(one[2:], row, sent_plan.columns)
     assert sent_plan.losses.counts == printed_plan.losses.counts
     assert [maker._of_any(packet) for packet in packets] == made
+    stream = b"".join(map(framed, packets))
+    taken: list[bytes] = []
+    assert maker.take(taken, stream + behind) == len(stream)
+    assert taken == made
 
 
 def test_rows_whose_times_have_other_lengths_follow_each_other():
@@ -288,5 +296,9 @@ def test_a_column_that_is_sent_as_another_type_has_no_binary_form(made):
 def test_a_number_that_does_not_fit_is_an_unfit_value():
     kinds = [whole(8, "bigint", 8, unsigned=True)]
     maker = maker_of(planned(kinds), kinds)
+    unfit, fitting = (row_packet([(b"", byte * 8)]) for byte in (b"\xff", b"\1"))
     with pytest.raises(UnfitValueError):
-        maker.tuples([row_packet([(b"", b"\xff" * 8)])])
+        maker.tuples([unfit])
+    taken: list[bytes] = []
+    assert maker.take(taken, framed(fitting) + framed(unfit)) == len(framed(fitting))
+    assert taken == maker.tuples([fitting])

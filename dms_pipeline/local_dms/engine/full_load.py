@@ -47,14 +47,10 @@ OnUnfit = Callable[[ValueDoesNotFitError], None]
 
 @dataclass(frozen=True, slots=True)
 class _Arriving:
-    """Rows as the server sent them, some at a time, and what makes rows of a COPY stream of some.
-
-    There may be fewer of those, where a value does not fit.
-    """
+    """Rows of a COPY stream, as many at a time as have come."""
 
     format: CopyFormat
-    sent: Iterable[list[bytes]]
-    copied: Callable[[list[bytes]], Iterable[CopyRow]]
+    rows: Iterable[Iterable[CopyRow]]
 
 
 Opened = AbstractContextManager[_Arriving]
@@ -91,8 +87,8 @@ def load_table(
     def load(opened: Callable[[bool], Opened]) -> int:
         with target.transaction():
             created = _prepare(target, plan, prep_mode)
-            with opened(created) as rows:
-                count = _copy(target, plan, rows, on_rows=on_rows, should_stop=should_stop)
+            with opened(created) as arriving:
+                count = _copy(target, plan, arriving, on_rows=on_rows, should_stop=should_stop)
             if created:
                 add_primary_key(target, plan)
         return count
@@ -143,11 +139,11 @@ def _trusting(
                     maker = ProtocolTuples.of(plan, sent.columns)
                     if maker is None:
                         raise UnfitValueError("columns are sent otherwise than announced")
-                    yield _Arriving(CopyFormat.BINARY, sent, maker.tuples)
+                    yield _Arriving(CopyFormat.BINARY, sent.tuples(maker))
                 return
     line = compile_line(plan)
     with unloading(source, select_statement(plan)) as sent:
-        yield _Arriving(CopyFormat.TEXT, sent, lambda rows: map(line, rows))
+        yield _Arriving(CopyFormat.TEXT, (map(line, rows) for rows in sent))
 
 
 @contextmanager
@@ -162,7 +158,7 @@ def _checking(source: "Connection[Any]", plan: TablePlan, on_unfit: OnUnfit) -> 
                 on_unfit(error)
 
     with unloading(source, select_statement(plan)) as sent:
-        yield _Arriving(CopyFormat.TEXT, sent, lines)
+        yield _Arriving(CopyFormat.TEXT, map(lines, sent))
 
 
 def _prepare(target: TargetConnection, plan: TablePlan, prep_mode: PrepMode) -> bool:
@@ -180,14 +176,14 @@ def _prepare(target: TargetConnection, plan: TablePlan, prep_mode: PrepMode) -> 
 def _copy(
     target: TargetConnection,
     plan: TablePlan,
-    rows: _Arriving,
+    arriving: _Arriving,
     *,
     on_rows: Callable[[int], None],
     should_stop: Callable[[], bool],
 ) -> int:
     """While the target takes some rows, the next ones are read."""
     statement = sql.SQL("COPY {} ({}) FROM STDIN ({})").format(
-        qualified(plan), names(plan.columns), sql.SQL(rows.format.value)
+        qualified(plan), names(plan.columns), sql.SQL(arriving.format.value)
     )
     count = 0
     with (
@@ -196,7 +192,7 @@ def _copy(
         ThreadPoolExecutor(1, "copy") as writer,
     ):
         written: Future[None] | None = None
-        for chunk, chunk_rows in _chunks(rows):
+        for chunk, chunk_rows in _chunks(arriving):
             if written is not None:
                 written.result()
             if should_stop():
@@ -209,19 +205,18 @@ def _copy(
     return count
 
 
-def _chunks(rows: _Arriving) -> Iterator[tuple[bytes, int]]:
+def _chunks(arriving: _Arriving) -> Iterator[tuple[bytes, int]]:
     """The stream and how many rows, in pieces that are small unless a row is large."""
-    pieces, size, count = [rows.format.header], 0, 0
-    for sent in rows.sent:
-        copied = list(rows.copied(sent))
-        piece = b"".join(copied)
+    pieces, size, count = [arriving.format.header], 0, 0
+    for rows in map(list, arriving.rows):
+        piece = b"".join(rows)
         pieces.append(piece)
         size += len(piece)
-        count += len(copied)
+        count += len(rows)
         if size >= _CHUNK_BYTES:
             yield b"".join(pieces), count
             pieces, size, count = [], 0, 0
-    pieces.append(rows.format.trailer)
+    pieces.append(arriving.format.trailer)
     yield b"".join(pieces), count
 
 

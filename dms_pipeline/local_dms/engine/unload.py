@@ -8,6 +8,7 @@ protocol ("Binary Protocol Resultset Row"), which costs both sides less.
 import struct
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import pymysql
@@ -18,6 +19,8 @@ from pymysql.protocol import FieldDescriptorPacket, MysqlPacket
 
 from dms_pipeline.binlog.connection import is_about_statement
 from dms_pipeline.binlog.packets import PacketCutter
+from dms_pipeline.local_dms.engine.copy_format import CopyRow
+from dms_pipeline.local_dms.engine.protocol_tuples import ProtocolTuples
 from dms_pipeline.local_dms.engine.type_mapping.sent_fields import SentColumn
 
 _READ_BYTES = 256 * 1024
@@ -56,9 +59,17 @@ class RowPackets:
     def __iter__(self) -> Iterator[list[bytes]]:
         while self._is_open:
             packets = self._cutter.cut(self._read())
-            if packets and _is_last(packets[-1]):
-                self._end(packets.pop())
+            self._look_for_end(packets)
             yield packets
+
+    def tuples(self, maker: ProtocolTuples) -> Iterator[list[CopyRow]]:
+        """Instead of the packets, what becomes of them in the binary protocol."""
+        while self._is_open:
+            made: list[CopyRow] = []
+            packets = self._cutter.cut(self._read(), partial(maker.take, made))
+            self._look_for_end(packets)
+            made += maker.tuples(packets)
+            yield made
 
     def finish(self) -> None:
         """Read what is left, so that the connection can be used again."""
@@ -79,7 +90,10 @@ class RowPackets:
             raise _lost("it was closed")
         return data
 
-    def _end(self, packet: bytes) -> None:
+    def _look_for_end(self, packets: list[bytes]) -> None:
+        if not packets or not _is_last(packets[-1]):
+            return
+        packet = packets.pop()
         self._is_open = False
         self._forget_result()
         if packet[0] == _ERROR:
