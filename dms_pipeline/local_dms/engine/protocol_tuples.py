@@ -53,7 +53,7 @@ class ProtocolTuples:
         # The length of a packet and its number, a status, and the bitmap.
         begin = struct.Struct(f"<IB{rows.head - 1}s")
         self._begin, self._begin_size = begin.unpack_from, begin.size
-        self._of_any = tuple_of_any(rows)
+        self._made_of_any: ToTuple | None = None
         self._others = Others(self._of_other_lengths, self._of_any)
         self._known: dict[tuple[bytes, bytes], ToTuple] = {}
         # By bitmaps alone: for the lengths that came last.
@@ -90,6 +90,12 @@ class ProtocolTuples:
                 add(usual[nulls](packets[start:end]))
                 offset = end
         return offset
+
+    def _of_any(self, row: bytes) -> CopyRow:
+        """Of a row for which no other function is. Most tables have none."""
+        if self._made_of_any is None:
+            self._made_of_any = tuple_of_any(self._rows)
+        return self._made_of_any(row)
 
     def _of_other_lengths(self, row: bytes) -> CopyRow:
         """Of a row for which the usual function is not, if there is one."""

@@ -8,7 +8,9 @@ tuple are packed at once.
 import struct
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import groupby
+from types import CodeType
 from typing import Any
 
 from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
@@ -21,6 +23,7 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
 )
 
 _NULL_LENGTH = -1
+_REMEMBERED = 256
 
 
 @dataclass(slots=True)
@@ -87,7 +90,7 @@ class TupleCode:
         body = [*self.statements, f"return {result}"]
         source = f"def made({arguments}):\n" + "".join(f"    {line}\n" for line in body)
         # Nothing of it comes from outside but numbers.
-        exec(source, self.names)
+        exec(_compiled(source), self.names)
         return self.names["made"]
 
     def _computed(self, form: Computed, index: int) -> None:
@@ -122,6 +125,12 @@ class TupleCode:
             pack = self.struct_method("pack", f">{''.join(codes)}")
             self._fields.append(f"{pack}({', '.join(values)})")
             self._codes, self._values = [], []
+
+
+@lru_cache(_REMEMBERED)
+def _compiled(source: str) -> CodeType:
+    """Tables with columns of the same types have the same text; it takes longest to compile it."""
+    return compile(source, "<tuple code>", "exec")
 
 
 def _constants_joined(codes: list[str], values: list[str]) -> tuple[list[str], list[str]]:
