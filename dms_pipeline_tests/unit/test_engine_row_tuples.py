@@ -4,6 +4,7 @@ import struct
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,6 +18,7 @@ from dms_pipeline.binlog.column_sizes import (
 from dms_pipeline.binlog.row_decoder import compile_row_decoder
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine import row_tuples
+from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.row_tuples import RowTuples
@@ -142,7 +144,7 @@ def images(draw: st.DrawFn) -> tuple[TablePlan, tuple[ColumnFormat, ...], bytes]
     for at, (column, kind) in enumerate(zip(formats, kinds, strict=True)):
         if not nulls >> at & 1:
             raw += draw(values(column, kind[2]))
-    return plan_table(table, RULES, ""), formats, raw
+    return plan_table(table, RULES, "", LobSettings("limited", 4)), formats, raw
 
 
 @settings(max_examples=500)
@@ -172,10 +174,32 @@ def compare(
         assert made[:2] == len(plan.key).to_bytes(2, "big")
         same(made[2:], encoded_key, plan.key_columns)
     try:
+        plan.losses.counts.clear()
         encoded = plan.encode_binlog(row)
+        lost = plan.losses.counts.copy()
     except ValueDoesNotFitError as error:
         expect_refusal(error, lambda: tuples.copy_tuple(data, offset))
     else:
+        plan.losses.counts.clear()
         made = tuples.copy_tuple(data, offset)
+        assert plan.losses.counts == lost
         assert made[:2] == len(plan.columns).to_bytes(2, "big")
         same(made[2:], encoded, plan.columns)
+
+
+@pytest.mark.parametrize("most_patterns", [0, 1])
+def test_losses_of_one_row_are_counted_once_each(most_patterns):
+    columns = (
+        Column("id", "int", "int"),
+        Column("note", "mediumtext", "mediumtext", charset="utf8mb4"),
+        Column("day", "date", "date"),
+    )
+    table = SourceTable(TableId("s", "t"), columns, ("id",))
+    plan = plan_table(table, RULES, "", LobSettings("limited", 4))
+    formats = (ColumnFormat(3, b""), ColumnFormat(252, b"\3"), ColumnFormat(10, b""))
+    with patch.object(row_tuples, "_MOST_PATTERNS", most_patterns):
+        tuples = RowTuples.of(plan, formats)
+        assert tuples is not None
+        made = tuples.copy_tuple(b"\0" + b"\1\0\0\0" + b"\5\0\0" + b"12345" + b"\0\0\0", 0)
+    assert made == b"\0\3" + b"\0\0\0\4\0\0\0\1" + b"\0\0\0\0041234" + b"\xff" * 4
+    assert list(plan.losses.counts.values()) == [1, 1]

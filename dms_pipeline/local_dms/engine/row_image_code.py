@@ -1,4 +1,4 @@
-"""Functions that read row images of the log, as Python text made for the columns of a table.
+r"""Functions that read row images of the log, as Python text made for the columns of a table.
 
 For images with the same columns NULL a function is straight Python without a loop over the
 columns. Written out for a key of type BIGINT, an INT, a DATETIME and a VARCHAR(30):
@@ -10,9 +10,10 @@ columns. Written out for a key of type BIGINT, an INT, a DATETIME and a VARCHAR(
                                                offset += 19 + data[offset + 18]
                                                v3 = data[start:offset]
                                                v2m = v2_0 << 8 | v2_1
+                                               v2d = datetime_days_us[v2m >> 17]
                                                return pack_2(
-                                                   4, 8, v0, 4, v1, 8, datetime_days_us[v2m >> 17]
-                                                   + minutes_us[v2m >> 6 & 2047]
+                                                   b'\0\4\0\0\0\10', v0, 4, v1, 8,
+                                                   v2d + minutes_us[v2m >> 6 & 2047]
                                                    + seconds_us[v2m >> 0 & 63], len(v3)) + v3
 
 A function for all images looks at the bit of each column, and packs each value by itself.
@@ -83,11 +84,11 @@ def tuple_of(
     return image.code.function("data, offset", image.code.expression())  # type: ignore[no-any-return]
 
 
-def tuple_of_any(layout: Layout, columns: Sequence[PlannedColumn], *, takes_null: bool) -> Made:
+def tuple_of_any(layout: Layout, columns: Sequence[PlannedColumn]) -> Made:
     code, wanted = _code_for_any(layout), _indices(columns)
     code.names["NULL"] = NULL
     for index in range(len(layout.columns)):
-        image = _Image(layout, TupleCode(takes_null, names=code.names), ~(1 << index))
+        image = _Image(layout, TupleCode(takes_null=True, names=code.names), ~(1 << index))
         image.read(wanted)
         image.end()
         statements = image.code.statements

@@ -62,7 +62,7 @@ class RowTuples:
         def makers(wanted: Sequence[PlannedColumn], *, takes_null: bool) -> "_ByNulls[Made]":
             return _ByNulls(
                 lambda nulls: tuple_of(layout, wanted, nulls, takes_null=takes_null),
-                lambda: tuple_of_any(layout, wanted, takes_null=takes_null),
+                lambda: tuple_of_any(layout, wanted),
             )
 
         self._tuples = makers(plan.columns, takes_null=False)

@@ -39,10 +39,11 @@ class Computed:
         read: what ``struct`` calls the numbers in the log, whose highest byte comes first.
         write: what it calls those in the field.
         values: an expression for each of those; ``{0}`` stands for the first number in the log.
-        before: statements that come first; ``{v}`` stands for the beginning of a name of their own.
+        before: statements that come first, in front of all fields; ``{v}`` stands for the beginning
+            of a name of their own.
         names: what the expressions use beside, by names that mean the same in all of them.
-        on_null: called for a value that has no field and becomes NULL: for which an expression
-            raises ``NoValueError``.
+        on_null: called for a value that has no field and becomes NULL: for which one of the
+            statements raises ``NoValueError``.
     """
 
     read: str
@@ -167,16 +168,18 @@ def _digits(group: tuple[str, int, int], lowest: int) -> str:
 
 def date_form() -> Computed:
     """Of DATE: three bytes, the lowest first, with five bits for the day and four for the month."""
-    return Computed("BH", "i", ("date_days[{0} << 16 | {1}]",), (), {"date_days": _DATE_DAYS})
+    before = ("{v}d = date_days[{0} << 16 | {1}]",)
+    return Computed("BH", "i", ("{v}d",), before, {"date_days": _DATE_DAYS})
 
 
 def datetime_form(digits: int) -> Computed:
     """Of DATETIME(digits) in the format since MySQL 5.6; NULL for no day of the calendar."""
     bits, unit = _fraction(digits)
     codes, number = big_endian(5 + bits // 8)
+    before = (f"{{v}}m = {number}", f"{{v}}d = datetime_days_us[{{v}}m >> {_CLOCK_BITS + bits}]")
     moment = (
-        f"datetime_days_us[{{v}}m >> {_CLOCK_BITS + bits}]"
-        f" + minutes_us[{{v}}m >> {6 + bits} & {_MINUTES}] + seconds_us[{{v}}m >> {bits} & 63]"
+        f"{{v}}d + minutes_us[{{v}}m >> {6 + bits} & {_MINUTES}]"
+        f" + seconds_us[{{v}}m >> {bits} & 63]"
     )
     if bits:
         moment += f" + ({{v}}m & {(1 << bits) - 1}){unit}"
@@ -185,7 +188,7 @@ def datetime_form(digits: int) -> Computed:
         "minutes_us": _MINUTES_US,
         "seconds_us": _SECONDS_US,
     }
-    return Computed(codes, "q", (moment,), (f"{{v}}m = {number}",), names)
+    return Computed(codes, "q", (moment,), before, names)
 
 
 def timestamp_form(digits: int) -> Computed:
