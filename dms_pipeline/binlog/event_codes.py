@@ -11,6 +11,7 @@ HEARTBEATS = frozenset({27, 41})
 XA_PREPARE, PARTIAL_UPDATE, TRANSACTION_PAYLOAD = 38, 39, 40
 MYSQL_GTIDS = frozenset({33, 34, 42})
 MARIADB_GTID, MARIADB_QUERY_COMPRESSED = 162, 165
+OF_TRANSACTIONS = frozenset({XID, MARIADB_GTID, *MYSQL_GTIDS})
 
 ROW_KINDS: dict[int, RowKind] = {
     23: "insert", 24: "update", 25: "delete",

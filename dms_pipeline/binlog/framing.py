@@ -49,6 +49,8 @@ _NO_TABLE = b"\xff\xff\xff\x00\x00\x00"
 _MOST_MAPS = 10_000
 _OFFSET_SPAN = 1 << 32
 
+_OF_CHANGES = (RowsEvent, TransactionBegin, TransactionEnd)
+
 TableFilter = Callable[[TableId], bool]
 
 
@@ -72,7 +74,11 @@ class EventFramer:
 
     Args:
         start: where the server was asked to begin.
-        include: rows of other tables are passed over; with None all rows are, unread.
+        include: rows of other tables are passed over. With None only statements are told of, and
+            where files begin and end.
+
+    Attributes:
+        unread: types of events that need not be there.
     """
 
     def __init__(self, start: BinlogPosition, include: TableFilter | None) -> None:
@@ -81,8 +87,8 @@ class EventFramer:
         self._safe_offset = start.offset
         # Behind the event in hand; differs from `_offset` within a compressed transaction.
         self._end_offset = start.offset
-        self._include = include or (lambda table: False)
-        self._unread = frozenset[int]() if include else codes.OF_ROWS
+        self._include = include
+        self.unread = frozenset[int]() if include else codes.OF_ROWS
         self._has_checksums = False
         self._maps_by_id: dict[bytes, TableMap] = {}
         self._maps_by_body: dict[bytes, TableMap] = {}
@@ -113,8 +119,7 @@ class EventFramer:
         """
         for packet in packets:
             timestamp, code, end, flags = _HEADER.unpack_from(packet)
-            if code in self._unread:
-                self._offset = self._offset_behind(end)
+            if self._include is None and self._passes_over(code, packet, end):
                 continue
             if code == codes.ROTATE:
                 yield self._rotate(packet, end)
@@ -137,11 +142,32 @@ class EventFramer:
                 if (rows := self._of_rows(code, packet, stop)) is not None:
                     yield rows
                 continue
-            event = _Event(code, flags, packet, stop, timestamp, start)
-            if code == codes.TRANSACTION_PAYLOAD:
-                yield from self._unpack(event)
-            elif (parsed := self._advance(event)) is not None:
-                yield parsed
+            yield from self._told(_Event(code, flags, packet, stop, timestamp, start))
+
+    def _passes_over(self, code: int, packet: bytes, end: int) -> bool:
+        """For a reader of statements: of all else it matters only whether it is a transaction."""
+        if code not in self.unread and code not in codes.OF_TRANSACTIONS:
+            return False
+        start, self._offset = self._offset, self._offset_behind(end)
+        if code == codes.XID:
+            self._in_transaction, self._group_start = False, None
+            self._safe_offset = self._offset
+        elif code in codes.OF_TRANSACTIONS:
+            self._group_start = start
+            if code == codes.MARIADB_GTID:
+                self._in_transaction = not _is_standalone(packet[codes.BODY :])
+        return True
+
+    def _told(self, event: _Event) -> Iterable[BinlogEvent]:
+        told: Iterable[BinlogEvent]
+        if event.code == codes.TRANSACTION_PAYLOAD:
+            told = self._unpack(event)
+        else:
+            parsed = self._advance(event)
+            told = () if parsed is None else (parsed,)
+        if self._include is not None:
+            return told
+        return (each for each in told if not isinstance(each, _OF_CHANGES))
 
     def _offset_behind(self, end: int) -> int:
         """Where an event ends, of which the header keeps only 32 bits."""
@@ -240,7 +266,7 @@ class EventFramer:
 
     def _mariadb_gtid(self, event: _Event) -> TransactionBegin | None:
         self._group_start = event.start
-        if event.body[12] & _MARIADB_GTID_STANDALONE:
+        if _is_standalone(event.body):
             return None
         return self._begin(event)
 
@@ -311,5 +337,12 @@ class EventFramer:
         table, _ = parse_table_id(whole)
         if len(self._maps_by_body) >= _MOST_MAPS:
             self._maps_by_body.clear()
-        self._maps_by_body[body] = made = parse_table_map(whole, wanted=self._include(table))
+        self._maps_by_body[body] = made = parse_table_map(
+            whole, wanted=self._include is not None and self._include(table)
+        )
         return made
+
+
+def _is_standalone(gtid: bytes) -> bool:
+    """Whether MariaDB's GTID stands before a statement instead of a transaction."""
+    return bool(gtid[12] & _MARIADB_GTID_STANDALONE)

@@ -38,7 +38,8 @@ class BinlogStream:
     Args:
         settings: the source; the account needs REPLICATION SLAVE.
         start: a position between transactions.
-        include: tables whose rows are wanted; others are passed over undecoded. None: no rows.
+        include: tables whose rows are wanted; others are passed over undecoded. With None only
+            statements are told of.
         server_id: a replica id nobody else uses on this source; random by default.
         clock: seconds that only grow.
     """
@@ -200,6 +201,7 @@ class BinlogStream:
         connection._execute_command(  # type: ignore[attr-defined]  # noqa: SLF001
             _COM_BINLOG_DUMP, request
         )
-        self._packets = EventReader(connection._sock)  # type: ignore[attr-defined]  # noqa: SLF001
+        connected = connection._sock  # type: ignore[attr-defined]  # noqa: SLF001
+        self._packets = EventReader(connected, self._framer.unread)
         self._last_heard = self._clock()
         logger.info("reading the binary log from %s as replica %d", self._start, self._server_id)

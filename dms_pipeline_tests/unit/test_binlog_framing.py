@@ -16,6 +16,7 @@ from dms_pipeline.errors import BinlogError
 
 FILE = "bin.000007"
 GTID, HEARTBEAT, HEARTBEAT_V2, INCIDENT, PAYLOAD, TAGGED_GTID = 33, 27, 41, 26, 40, 42
+MARIADB_GTID = 162
 QUERY, XID, TABLE_MAP, WRITE_ROWS, UPDATE_ROWS, PARTIAL_UPDATE = 2, 16, 19, 30, 31, 39
 NUMBERS = b"\x05\0\0\0\0\0" + b"\x01\0"
 
@@ -62,12 +63,28 @@ TRANSACTION = (
 
 
 def test_reader_of_statements_looks_at_no_rows():
-    reader = framer(include=None)
     unread = [event(code, b"?", end=1300) for code in (TABLE_MAP, WRITE_ROWS)]
-    begin, end = parse(reader, *TRANSACTION[:2], *unread, TRANSACTION[-1])
-    assert begin == TransactionBegin(1000, BinlogPosition(FILE, 1200), 1_700_000_000)
-    assert end == TransactionEnd(1300, BinlogPosition(FILE, 1500), 1_700_000_000)
-    assert reader.safe_position == BinlogPosition(FILE, 1500)
+    altered = [
+        event(GTID, b"\0" * 40, end=1600),
+        event(QUERY, query(b"ALTER TABLE t ADD a INT"), end=1700),
+    ]
+    reader = framer(include=None)
+    [statement] = parse(reader, *TRANSACTION[:2], *unread, TRANSACTION[-1], *altered)
+    assert statement.statement == "ALTER TABLE t ADD a INT"
+    assert not statement.in_transaction
+    assert reader.position == reader.safe_position == BinlogPosition(FILE, 1700)
+    # What is not read need not be there.
+    [same] = parse(framer(include=None), *TRANSACTION[:2], TRANSACTION[-1], *altered)
+    assert same == statement
+
+
+@pytest.mark.parametrize(("flags", "is_inside"), [(0, True), (1, False)])
+def test_reader_of_statements_knows_which_are_in_a_transaction_of_mariadb(flags, is_inside):
+    reader = framer(include=None)
+    gtid = event(MARIADB_GTID, b"\0" * 12 + bytes([flags]), end=1100)
+    [statement] = parse(reader, gtid, event(QUERY, query(b"DROP TABLE t"), end=1200))
+    assert statement.in_transaction == is_inside
+    assert reader.safe_position.offset == (1000 if is_inside else 1200)
 
 
 def test_transaction_begins_at_its_gtid_and_can_be_resumed_behind_its_end():
