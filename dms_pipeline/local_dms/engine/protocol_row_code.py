@@ -115,7 +115,7 @@ def _any_value(code: TupleCode, index: int, column: SentColumn, form: SentForm) 
             f"{name} = row[start:end]",
             *_any_field(code, index, form),
         ]
-    code.names[f"zero_{index}"] = form.on_null or _nothing
+    code.names[f"zero_{index}"] = form.on_null
     statements = ["size = row[end]; end += 1", f"if not size: f{index} = NULL; zero_{index}()"]
     for length, computed in form.by_length.items():
         read = _any_numbers(code, index, computed, computed.read)
@@ -144,10 +144,6 @@ def _names(index: int, form: SentForm, codes: str) -> str:
 
 def _indented(statements: list[str]) -> list[str]:
     return [f"    {statement}" for statement in statements]
-
-
-def _nothing() -> None:
-    """Nobody wants to know of the NULL."""
 
 
 class _OnePattern:
@@ -223,9 +219,8 @@ class _OnePattern:
         self._statement(f"if row[{self._at()}] != {length}: return of_other_lengths(row)")
         self._skip()
         if not length:
-            if form.on_null is not None:
-                self._code.names[f"zero_{index}"] = form.on_null
-                self._notes.append(f"zero_{index}()")
+            self._code.names[f"zero_{index}"] = form.on_null
+            self._notes.append(f"zero_{index}()")
             return None
         computed = form.by_length.get(length)
         if computed is None:

@@ -109,7 +109,7 @@ class TupleCode:
             return
         pack = self.struct_method("pack", ">i" + form.write)
         self.names |= {"NULL": NULL, "NoValueError": NoValueError}
-        self.names[f"on_null_{index}"] = form.on_null or _nothing
+        self.names[f"on_null_{index}"] = form.on_null
         self.statements += [
             "try:",
             *(f"    {line}" for line in before),
@@ -154,7 +154,3 @@ def _is_constant(value: str) -> bool:
 def numbers_read(form: Computed, index: int) -> Iterable[tuple[str, str]]:
     """What ``struct`` calls the numbers of a computed value, and their names."""
     return ((code, f"v{index}_{place}") for place, code in enumerate(form.read))
-
-
-def _nothing() -> None:
-    """Nobody wants to know of the NULL."""

@@ -31,6 +31,10 @@ class Verbatim:
     """The bytes in the log are those of the field."""
 
 
+def pass_over_null() -> None:
+    """Nobody wants to know of the NULL."""
+
+
 @dataclass(frozen=True, slots=True)
 class Computed:
     """Numbers that are computed of the numbers in the log, by Python text.
@@ -51,7 +55,7 @@ class Computed:
     values: tuple[str, ...]
     before: tuple[str, ...] = ()
     names: Mapping[str, Any] | None = None
-    on_null: Callable[[], None] | None = None
+    on_null: Callable[[], None] = pass_over_null
 
 
 class NoValueError(Exception):

@@ -19,6 +19,7 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
     days_since_2000,
     field,
     noting_null,
+    pass_over_null,
 )
 
 _TIMESTAMP, _DATE, _TIME, _DATETIME, _DECIMAL = 7, 10, 11, 12, 246
@@ -79,7 +80,7 @@ class Shortened:
     """
 
     by_length: Mapping[int, Computed]
-    on_null: Callable[[], None] | None = None
+    on_null: Callable[[], None] = pass_over_null
 
     def noting(self, note: Callable[[], None]) -> "Shortened":
         noted = {length: replace(form, on_null=note) for length, form in self.by_length.items()}
