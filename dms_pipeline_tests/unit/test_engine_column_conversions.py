@@ -1,5 +1,7 @@
 """What becomes of a column's values when its definition changes, where that can be promised."""
 
+from dataclasses import replace
+
 import pytest
 
 from dms_pipeline.local_dms.engine.column_conversions import (
@@ -52,6 +54,17 @@ def test_of_an_unknown_definition_the_target_tells_some(after, target_type, expr
 )
 def test_conversion_of_a_source_that_is_not_strict(before, after, expression):
     assert conversion(before, after, "any", is_strict=False) == expression
+
+
+@pytest.mark.parametrize("labels", ["'\udcff'", "'\udcff','a'", "'a','\0'"])
+def test_labels_that_are_no_text_stand_in_no_statement(labels):
+    after = _text(f"set({labels})", "latin1_bin")
+    expression = conversion(_text(f"set({labels})", None), replace(after, charset="x"), "any",
+                            is_strict=True)  # fmt: skip
+    assert expression is not None
+    assert "\0" not in expression
+    assert ("'a'" in expression) == ("a" in labels)
+    expression.encode()
 
 
 def text(length, charset="utf8mb4"):

@@ -1,7 +1,7 @@
 """Which conversions of a column's values PostgreSQL makes as MySQL made them. Pure."""
 
 from dms_pipeline.local_dms.engine.model import Column
-from dms_pipeline.local_dms.engine.type_mapping.labels import parse_labels
+from dms_pipeline.local_dms.engine.type_mapping.labels import is_text, parse_labels
 from dms_pipeline.local_dms.engine.type_mapping.numbers import INTEGER_BITS, SHORT_YEAR
 
 _INTEGERS = frozenset({"tinyint", "smallint", "mediumint", "int", "bigint", "year"})
@@ -54,11 +54,16 @@ def conversion(
 
 
 def _ordered(column: Column) -> str:
-    """The labels of a SET are shown in the order of its definition."""
+    """The labels of a SET are shown in the order of its definition.
+
+    One that is no text, for PostgreSQL, is in no value on the target.
+    """
     cases = []
-    for label in parse_labels(column.column_type):
+    for label in filter(is_text, parse_labels(column.column_type)):
         text = "'" + label.replace("'", "''").replace("{", "{{").replace("}", "}}") + "'"
         cases.append(f"CASE WHEN {text} = ANY(string_to_array({{0}}, ',')) THEN {text} END")
+    if not cases:
+        return "{}"
     return f"CASE WHEN {{0}} IS NOT NULL THEN concat_ws(',', {', '.join(cases)}) END"
 
 

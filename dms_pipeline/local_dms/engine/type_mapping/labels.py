@@ -25,3 +25,8 @@ def label_type(data_type: str, labels: Iterable[str]) -> str:
     escaped = (label.replace("\\", "\\\\").replace("'", "''") for label in labels)
     written = ",".join(f"'{label}'" for label in escaped)
     return f"{data_type}({written})"
+
+
+def is_text(label: str) -> bool:
+    """Whether PostgreSQL can hold it: bytes that are no UTF-8 stand in it as lone surrogates."""
+    return "\0" not in label and not any("\ud800" <= character <= "\udfff" for character in label)
