@@ -175,8 +175,22 @@ def test_a_conversion_computes_a_generated_column_anew_whose_character_set_is_un
     conversion = clauses_of("ALTER TABLE t RENAME COLUMN x TO b, CONVERT TO CHARACTER SET koi8r")
     before = walked_back(today, ("k", "x", "g"), [conversion])
     assert before.uncertain == {"g"}
-    anew = computed_anew(before, PastTable(today), conversion)
+    anew = computed_anew(before, PastTable(today), conversion, pads_char=False)
     assert [column.name for column in anew] == ["g"]
+
+
+@pytest.mark.parametrize(("pads_char", "names"), [(True, ["g"]), (False, [])])
+def test_char_that_is_read_with_its_blanks_may_compute_other_values(pads_char, names):
+    """MySQL, in PAD_CHAR_TO_FULL_LENGTH: stored columns, by any statement that copies the table."""
+    padded = Column("c", "char", "char(5)", charset="latin1")
+    generated = Column("g", "varchar", "varchar(9)", charset="latin1", computed_from=("c",))
+    other = Column("h", "int", "int", computed_from=("k",))
+    before = PastTable(SourceTable(TABLE, (K, B, padded, generated, other), ("k",)))
+    statement = clauses_of("ALTER TABLE t MODIFY b bigint")
+    after = carried_on(before, statement)
+    anew = computed_anew(before, after, statement, pads_char=pads_char)
+    assert [column.name for column in anew] == names
+    assert computed_anew(before, before, (), pads_char=True) == []
 
 
 def test_a_key_is_of_columns_however_the_statement_spells_them():

@@ -14,12 +14,18 @@ from dms_pipeline.local_dms.engine.model import Column
 from dms_pipeline.local_dms.engine.past_table import Clauses, PastTable
 
 
-def computed_anew(before: PastTable, after: PastTable, clauses: Clauses) -> list[Column]:
+def computed_anew(
+    before: PastTable, after: PastTable, clauses: Clauses, *, pads_char: bool
+) -> list[Column]:
     """Generated columns of ``before`` that may have other values in ``after``, between them.
 
-    Those are left out that the statement itself drops or gives another definition.
+    Those are left out that the statement itself drops or gives another definition. ``pads_char``
+    says whether it read CHAR with the blanks at its end, which the rows may not have been written
+    with; the source computes stored columns anew if it copies the table.
     """
     values, defaults = _changed(before, after, clauses)
+    if pads_char and clauses:
+        values |= {c.name.lower() for c in before.source.columns if c.data_type == "char"}
     found = []
     for column in before.source.columns:
         name = column.name

@@ -101,7 +101,7 @@ def alter_target(target: TargetConnection, change: TableChange) -> None:
 
 def _refuse_computed_anew(target: TargetConnection, change: TableChange) -> None:
     planned = _by_name(change.old)
-    columns = computed_anew(change.before, change.after, change.clauses)
+    columns = computed_anew(change.before, change.after, change.clauses, pads_char=change.pads_char)
     names = [column.name for column in columns if column.name.lower() in planned]
     if names and _has_rows(target, change.old):
         raise _computed_anew(names)
