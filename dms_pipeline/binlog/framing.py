@@ -76,9 +76,6 @@ class EventFramer:
         start: where the server was asked to begin.
         include: rows of other tables are passed over. With None only statements are told of, and
             where files begin and end.
-
-    Attributes:
-        unread: types of events that need not be there.
     """
 
     def __init__(self, start: BinlogPosition, include: TableFilter | None) -> None:
@@ -88,7 +85,6 @@ class EventFramer:
         # Behind the event in hand; differs from `_offset` within a compressed transaction.
         self._end_offset = start.offset
         self._include = include
-        self.unread = frozenset[int]() if include else codes.OF_ROWS
         self._has_checksums = False
         self._maps_by_id: dict[bytes, TableMap] = {}
         self._maps_by_body: dict[bytes, TableMap] = {}
@@ -146,7 +142,7 @@ class EventFramer:
 
     def _passes_over(self, code: int, packet: bytes, end: int) -> bool:
         """For a reader of statements: of all else it matters only whether it is a transaction."""
-        if code not in self.unread and code not in codes.OF_TRANSACTIONS:
+        if code not in codes.OF_ROWS and code not in codes.OF_TRANSACTIONS:
             return False
         start, self._offset = self._offset, self._offset_behind(end)
         if code == codes.XID:

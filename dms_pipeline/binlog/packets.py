@@ -16,8 +16,6 @@ CONTINUED = 0xFFFFFF
 # Three bytes for the length and one for a number that counts packets.
 _PREFIX = struct.Struct("<I")
 _OK = 0
-# In the packet of an event: behind its status and its time.
-_TYPE_AT = 5
 
 
 def _nothing(buffer: bytes) -> int:
@@ -25,14 +23,9 @@ def _nothing(buffer: bytes) -> int:
 
 
 class PacketCutter:
-    """Cuts what comes, in whatever pieces, into whole packets; joins those split at 16 MB.
+    """Cuts what comes, in whatever pieces, into whole packets; joins those split at 16 MB."""
 
-    Args:
-        unwanted: packets of events of these types may be left out.
-    """
-
-    def __init__(self, unwanted: frozenset[int] = frozenset()) -> None:
-        self._unwanted = unwanted
+    def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
         self._wanted = _PREFIX.size
@@ -58,15 +51,6 @@ class PacketCutter:
             end += length
             if end > size:
                 break
-            if (
-                self._unwanted
-                and _TYPE_AT < length < CONTINUED
-                and buffer[start] == _OK
-                and buffer[start + _TYPE_AT] in self._unwanted
-                and not self._parts
-            ):
-                offset = end
-                continue
             packet = buffer[start:end]
             if self._parts or length == CONTINUED:
                 self._parts.append(packet)
@@ -85,16 +69,13 @@ class PacketCutter:
 class EventReader:
     """The packets of a stream of events: a status of one byte, then an event.
 
-    Args:
-        unwanted: types of events that may be left out.
-
     Attributes:
         refusal: the packet by which the server ended the stream.
     """
 
-    def __init__(self, connected: socket.socket, unwanted: frozenset[int] = frozenset()) -> None:
+    def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
-        self._cutter = PacketCutter(unwanted)
+        self._cutter = PacketCutter()
         self.refusal: bytes | None = None
 
     def take(self, timeout_s: float) -> list[bytes]:

@@ -201,7 +201,6 @@ class BinlogStream:
         connection._execute_command(  # type: ignore[attr-defined]  # noqa: SLF001
             _COM_BINLOG_DUMP, request
         )
-        connected = connection._sock  # type: ignore[attr-defined]  # noqa: SLF001
-        self._packets = EventReader(connected, self._framer.unread)
+        self._packets = EventReader(connection._sock)  # type: ignore[attr-defined]  # noqa: SLF001
         self._last_heard = self._clock()
         logger.info("reading the binary log from %s as replica %d", self._start, self._server_id)

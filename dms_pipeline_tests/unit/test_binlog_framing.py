@@ -78,6 +78,14 @@ def test_reader_of_statements_looks_at_no_rows():
     assert same == statement
 
 
+def test_reader_of_statements_counts_rows_of_more_than_4_gb_in_one_transaction():
+    reader = framer(offset=3 << 30, include=None)
+    rows_of_8_gb = [event(WRITE_ROWS, b"?", end=gb % 4 << 30 or 1) for gb in range(4, 12)]
+    parse(reader, event(GTID, b"\0" * 40, end=(3 << 30) + 9), *rows_of_8_gb)
+    parse(reader, event(XID, b"\0" * 8, end=(3 << 30) + 99))
+    assert reader.safe_position.offset == (11 << 30) + 99
+
+
 @pytest.mark.parametrize(("flags", "is_inside"), [(0, True), (1, False)])
 def test_reader_of_statements_knows_which_are_in_a_transaction_of_mariadb(flags, is_inside):
     reader = framer(include=None)
