@@ -139,7 +139,7 @@ def images(draw: st.DrawFn) -> tuple[TablePlan, tuple[ColumnFormat, ...], bytes]
         name = f"gone{at}" if at != key_at and draw(st.booleans()) else f"c{at}"
         columns.append(Column(**{"name": name, "column_type": described["data_type"], **described}))
     table = SourceTable(TableId("s", "t"), tuple(columns), (columns[key_at].name,))
-    nulls = draw(st.integers(0, (1 << len(kinds)) - 1)) & ~(1 << key_at)
+    nulls = draw(st.integers(0, (1 << len(kinds)) - 1))
     raw = nulls.to_bytes((len(kinds) + 7) // 8, "little")
     for at, (column, kind) in enumerate(zip(formats, kinds, strict=True)):
         if not nulls >> at & 1:

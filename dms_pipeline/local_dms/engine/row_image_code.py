@@ -66,6 +66,8 @@ def walk_any(layout: Layout, key: Sequence[PlannedColumn]) -> Walk:
         image = _Image(layout, TupleCode(names=code.names), ~(1 << index))
         image.read_raw(index, is_wanted=index in wanted)
         image.end()
+        if index in wanted:
+            code.statements.append(f"v{index} = b''")
         code.statements += _unless_null(index, image.code.statements)
     return code.function("data, offset", f"{_sum(wanted)}, offset")  # type: ignore[no-any-return]
 
@@ -139,10 +141,12 @@ class _Image:
             self._statement(f"offset += {self.ahead}")
 
     def read_raw(self, index: int, *, is_wanted: bool) -> None:
-        """A value of the key as it lies there, with its length."""
-        if self.is_null(index):
-            return
+        """A value of the key as it lies there, with its length; of NULL nothing lies there."""
         column, name = self._layout.columns[index], f"v{index}" if is_wanted else ""
+        if self.is_null(index):
+            if name:
+                self._statement(f"{name} = b''")
+            return
         size = fixed_size(column)
         if size is None:
             self._read_counted(column, name, with_length=True)
