@@ -70,6 +70,7 @@ class FakeEngine:
     def __init__(self, default: Script | None = None) -> None:
         self.specs: list[dict[str, Any]] = []
         self.handles: dict[str, FakeHandle] = {}
+        self.is_ready = False
         self._default = default or Script()
         self._scripts: dict[str, list[Script]] = {}
 
@@ -79,12 +80,19 @@ class FakeEngine:
 
     def start(self, spec: dict[str, Any], on_message: OnMessage) -> "FakeHandle":
         self.specs.append(spec)
+        self.is_ready = False
         runs = self._scripts.get(spec["task_name"], [self._default])
         script = runs.pop(0) if len(runs) > 1 else runs[0]
         handle = FakeHandle(spec, on_message, script)
         self.handles[spec["task_name"]] = handle
         handle.run()
         return handle
+
+    def make_ready(self) -> None:
+        self.is_ready = True
+
+    def dismiss(self) -> None:
+        self.is_ready = False
 
 
 class FakeHandle:

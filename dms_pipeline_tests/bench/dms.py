@@ -24,6 +24,8 @@ from dms_pipeline_tests.local_endpoint import endpoint
 
 _LOOK_S = 0.02
 _LOOKS_AT_TASK = 50
+_ENGINE_LOADS_S = 1.0
+"""A task's engine loads its modules from the task's creation on. What is measured begins later."""
 _TIMEOUT_S = 1800.0
 
 
@@ -44,7 +46,7 @@ class Dms:
             "object-locator": {"schema-name": schema, "table-name": "%"},
             "rule-action": "include",
         }
-        return self.objects.create_task(
+        task = self.objects.create_task(
             next(self._names),
             kind,
             TableMappings=json.dumps({"rules": [rule]}),
@@ -52,6 +54,8 @@ class Dms:
                 {"FullLoadSettings": {"MaxFullLoadSubTasks": subtasks}}
             ),
         )
+        time.sleep(_ENGINE_LOADS_S)
+        return task
 
     def delete_task(self, task: str) -> None:
         self.objects.dms.delete_replication_task(ReplicationTaskArn=task)

@@ -1,14 +1,18 @@
 """The process runner with small programs in the engine's place."""
 
+import subprocess
 import sys
 import threading
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from dms_pipeline.errors import TargetError
-from dms_pipeline.local_dms.control_plane.task_runner import ProcessTaskRunner, TaskHandle
+from dms_pipeline.local_dms.control_plane.task_runner import ENGINE, ProcessTaskRunner, TaskHandle
 from dms_pipeline.local_dms.control_plane.unexpected_end import StoredCheckpoint
 
 _DIES = "import os; os.kill(os.getpid(), 9)"
@@ -119,9 +123,68 @@ def test_kill_ends_an_engine_that_does_not_listen(tmp_path):
     assert inbox.messages[-1]["type"] == "failed"
 
 
-def test_stderr_goes_to_a_private_log(tmp_path):
-    handle, _ = start(tmp_path, "import sys; sys.stderr.write('hello')")
+def test_engine_logs_to_a_private_file_also_what_breaks_it(tmp_path):
+    inbox = Inbox()
+    runner = ProcessTaskRunner(tmp_path / "logs", stored_checkpoint=lambda specification: None)
+    handle = runner.start(SPEC, inbox)
     assert handle.wait(10)
     log = tmp_path / "logs" / "load.log"
-    assert log.read_text() == "hello"
+    assert "task specification is incomplete" in log.read_text()
+    assert "pw-of-source" not in log.read_text()
     assert log.stat().st_mode & 0o077 == 0
+
+
+_TELLS_ITS_ID = """
+import json, os, sys
+spec = json.loads(sys.stdin.readline())
+print(json.dumps({"type": "stopped", "reason": os.getpid()}))
+"""
+
+
+def process_ids(runner: ProcessTaskRunner) -> Iterator[int]:
+    """Of one started engine after another."""
+    while True:
+        inbox = Inbox()
+        assert runner.start(SPEC, inbox).wait(10)
+        yield inbox.messages[-1]["reason"]
+
+
+def waiting_runner(tmp_path: Path, program: str) -> tuple[ProcessTaskRunner, psutil.Process]:
+    """With one engine that was made ready."""
+    before = set(psutil.Process().children())
+    runner = ProcessTaskRunner(
+        tmp_path / "logs",
+        stored_checkpoint=lambda specification: None,
+        command=[sys.executable, "-c", program],
+    )
+    runner.make_ready()
+    runner.make_ready()
+    (waiting,) = set(psutil.Process().children()) - before
+    return runner, waiting
+
+
+def test_engine_that_was_made_ready_runs_the_next_task_only(tmp_path):
+    runner, waiting = waiting_runner(tmp_path, _TELLS_ITS_ID)
+    ids = process_ids(runner)
+    assert next(ids) == waiting.pid
+    assert next(ids) != waiting.pid
+
+
+def test_engine_that_died_while_it_waited_is_replaced(tmp_path):
+    runner, waiting = waiting_runner(tmp_path, _TELLS_ITS_ID)
+    waiting.kill()
+    while waiting.status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.01)
+    assert next(process_ids(runner)) != waiting.pid
+
+
+def test_dismissed_engine_is_gone(tmp_path):
+    runner, waiting = waiting_runner(tmp_path, _TELLS_ITS_ID)
+    runner.dismiss()
+    runner.dismiss()
+    assert not waiting.is_running()
+
+
+def test_waiting_engine_ends_without_a_word_when_its_parent_is_gone():
+    done = subprocess.run(ENGINE, input="", capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

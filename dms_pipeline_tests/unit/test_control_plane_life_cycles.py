@@ -56,6 +56,28 @@ def test_botocore_waiters_follow_a_task_to_its_end(dms, objects, engine):
     wait(dms, "endpoint_deleted", "endpoint-arn", objects.source)
 
 
+def test_an_engine_waits_as_long_as_there_is_an_instance(dms, objects, engine):
+    other = create_instance(dms, "other")
+    assert engine.is_ready
+    dms.delete_replication_instance(ReplicationInstanceArn=objects.instance)
+    assert engine.is_ready
+    dms.delete_replication_instance(ReplicationInstanceArn=other)
+    assert not engine.is_ready
+
+
+def test_an_engine_waits_for_each_task_that_is_created(objects, engine):
+    objects.start(objects.create_task("first"))
+    assert not engine.is_ready
+    objects.create_task("second")
+    assert engine.is_ready
+
+
+def test_no_engine_waits_when_the_endpoint_has_ended(tmp_path, engine):
+    with local_aws(tmp_path / "home", engine) as app:
+        create_instance(client(app, "dms"))
+    assert not engine.is_ready
+
+
 def test_stop_reason_is_hidden_while_running_is_still_shown(objects):
     arn = objects.create_task()
     objects.start(arn)

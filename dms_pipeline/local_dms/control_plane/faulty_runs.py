@@ -65,6 +65,12 @@ class FaultyRunner:
         run.attach(self._runner.start(spec, run.receive))
         return run
 
+    def make_ready(self) -> None:
+        self._runner.make_ready()
+
+    def dismiss(self) -> None:
+        self._runner.dismiss()
+
 
 def _failure_at_start(spec: dict[str, Any], injection: FaultInjection) -> list[Message]:
     """The whole of a run that fails without an engine."""

@@ -1,6 +1,6 @@
 """Replication instances: they cost nothing here and do nothing but gate the tasks, as in AWS."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -40,11 +40,18 @@ _ADDRESS = "127.0.0.1"
 class ReplicationInstances:
     """The operations on replication instances."""
 
-    def __init__(self, registry: Registry, timing: Timing, injection: FaultInjection) -> None:
-        """Work on the instances of `registry`."""
+    def __init__(
+        self,
+        registry: Registry,
+        timing: Timing,
+        injection: FaultInjection,
+        keep_ready: Callable[[], None],
+    ) -> None:
+        """Work on the instances of `registry`; `keep_ready` looks after the engine they need."""
         self._registry = registry
         self._timing = timing
         self._injection = injection
+        self._keep_ready = keep_ready
 
     def operations(self) -> Mapping[str, Operation]:
         return {
@@ -76,6 +83,7 @@ class ReplicationInstances:
             tags=tags_of(params),
         )
         added = self._registry.add(instance)
+        self._keep_ready()
         return {"ReplicationInstance": instance_as_described(self._registry, added)}
 
     def describe(self, request: Request) -> dict[str, Any]:
@@ -115,6 +123,7 @@ class ReplicationInstances:
         phase = self._timing.phase("instance", "deleting", instance.identifier)
         life = self._registry.begin(phase, Phase(GONE))
         deleting = self._registry.save(replace(instance, life=life))
+        self._keep_ready()
         return {"ReplicationInstance": instance_as_described(self._registry, deleting)}
 
 

@@ -1,7 +1,7 @@
 """Replication tasks: what may be made, started, stopped and deleted in which state."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -44,10 +44,11 @@ SETTLED = ("ready", "stopped", "failed")
 class ReplicationTasks:
     """Create, describe, modify and delete tasks; starting and stopping is in `task_starts`."""
 
-    def __init__(self, registry: Registry, timing: Timing) -> None:
-        """Work on the tasks of `registry`."""
+    def __init__(self, registry: Registry, timing: Timing, keep_ready: Callable[[], None]) -> None:
+        """Work on the tasks of `registry`; `keep_ready` looks after the engine of the next one."""
         self._registry = registry
         self._timing = timing
+        self._keep_ready = keep_ready
 
     def operations(self) -> Mapping[str, Operation]:
         return {
@@ -85,7 +86,9 @@ class ReplicationTasks:
             task_data=params.get("TaskData"),
             tags=tags_of(params),
         )
-        return {"ReplicationTask": described_task(self._registry.add(task))}
+        added = self._registry.add(task)
+        self._keep_ready()
+        return {"ReplicationTask": described_task(added)}
 
     def _check_free(self, identifier: str, region: str) -> None:
         for other in self._registry.all(ReplicationTask, region):

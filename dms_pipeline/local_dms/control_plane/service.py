@@ -94,7 +94,7 @@ class DmsService:
             injection=self.injection,
         )
         groups = (
-            ReplicationInstances(registry, timing, self.injection),
+            ReplicationInstances(registry, timing, self.injection, self._execution.keep_ready),
             InstanceChanges(registry, timing),
             PendingMaintenance(registry),
             SubnetGroups(registry),
@@ -107,7 +107,7 @@ class DmsService:
                 read_secret=read_secret,
                 background=surroundings.background,
             ),
-            ReplicationTasks(registry, timing),
+            ReplicationTasks(registry, timing, self._execution.keep_ready),
             TaskMoves(registry, timing),
             TaskStarts(registry, self._execution),
             TableReloads(registry, self._execution),

@@ -17,9 +17,14 @@ from dms_pipeline.local_dms.control_plane.endpoint_login import (
     capture_settings,
     connection_settings,
 )
-from dms_pipeline.local_dms.control_plane.lifecycle import Life, Phase
+from dms_pipeline.local_dms.control_plane.lifecycle import GONE, Life, Phase
 from dms_pipeline.local_dms.control_plane.registry import Registry
-from dms_pipeline.local_dms.control_plane.resources import Endpoint, ReplicationTask, TaskRun
+from dms_pipeline.local_dms.control_plane.resources import (
+    Endpoint,
+    ReplicationInstance,
+    ReplicationTask,
+    TaskRun,
+)
 from dms_pipeline.local_dms.control_plane.task_documents import (
     CdcStart,
     parsed_cdc_start,
@@ -138,6 +143,14 @@ class TaskExecution:
             "counters": task.run.tables if resume else None,
         }
 
+    def keep_ready(self) -> None:
+        """Have an engine wait for the next start while there are instances, as AWS has on each."""
+        instances = self._registry.all(ReplicationInstance)
+        if any(instance.life.final_status != GONE for instance in instances):
+            self._runner.make_ready()
+        else:
+            self._runner.dismiss()
+
     def stop(self, task: ReplicationTask) -> ReplicationTask:
         """Show `stopping`, and whatever the run has already come to after it."""
         stopping = self._timing.phase("task", "stopping", task.identifier)
@@ -158,6 +171,7 @@ class TaskExecution:
 
     def stop_all(self) -> None:
         """Stop every engine in order, and kill those that do not end in time."""
+        self._runner.dismiss()
         with self._registry.lock:
             handles = list(self._handles.values())
         for handle in handles:

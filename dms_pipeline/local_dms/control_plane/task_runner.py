@@ -2,11 +2,12 @@
 
 The task's specification holds passwords, so it goes through the child's stdin, never into its
 arguments. The child ends when its stdin ends, which is also when this process is killed.
+
+An engine takes half a second to load its modules, so one may be made ready before its task starts.
 """
 
 import json
 import logging
-import os
 import subprocess
 import sys
 import threading
@@ -53,9 +54,15 @@ class TaskRunner(Protocol):
 
     def start(self, spec: dict[str, Any], on_message: OnMessage) -> TaskHandle: ...
 
+    def make_ready(self) -> None:
+        """Have an engine wait for the next start, if none does."""
+
+    def dismiss(self) -> None:
+        """End the engine that waits, if one does."""
+
 
 class ProcessTaskRunner:
-    """Runs engines as child processes whose stderr goes to `logs/<task>.log`."""
+    """Runs engines as child processes that log to `logs/<task>.log`."""
 
     def __init__(
         self,
@@ -68,28 +75,60 @@ class ProcessTaskRunner:
         self._logs = logs
         self._stored_checkpoint = stored_checkpoint
         self._command = command
+        self._changing = threading.Lock()
+        self._waiting: subprocess.Popen[str] | None = None
         logs.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def start(self, spec: dict[str, Any], on_message: OnMessage) -> TaskHandle:
         path = log_path(self._logs, spec["task_name"])
-        log = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
-        try:
-            child = subprocess.Popen(
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                text=True,
-                # A Ctrl-C in the terminal is for this process, which then stops the engines in
-                # order.
-                start_new_session=True,
-            )
-        finally:
-            os.close(log)
+        # Before the engine writes to it, so that nobody else can read it.
+        path.touch(mode=0o600)
+        child = self._take_waiting() or self._new_child()
         logger.info("engine of task %s runs as process %d", spec["task_name"], child.pid)
         handle = _ProcessHandle(child, on_message, lambda: self._stored_checkpoint(spec))
-        handle.send(spec)
+        handle.send(spec | {"log": str(path)})
         return handle
+
+    def make_ready(self) -> None:
+        with self._changing:
+            if self._waiting is not None and self._waiting.poll() is None:
+                return
+            _end(self._waiting)
+            self._waiting = None
+            try:
+                self._waiting = self._new_child()
+            except OSError as error:
+                # The start of a task tries again, and tells the user.
+                logger.warning("no engine can be made ready: %s", error)
+
+    def dismiss(self) -> None:
+        with self._changing:
+            child, self._waiting = self._waiting, None
+        _end(child)
+
+    def _take_waiting(self) -> "subprocess.Popen[str] | None":
+        with self._changing:
+            child, self._waiting = self._waiting, None
+        if child is not None and child.poll() is None:
+            return child
+        _end(child)
+        return None
+
+    def _new_child(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self._command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            # A Ctrl-C in the terminal is for this process, which then stops the engines in order.
+            start_new_session=True,
+        )
+
+
+def _end(child: "subprocess.Popen[str] | None") -> None:
+    if child is not None:
+        child.kill()
+        child.communicate()
 
 
 class _ProcessHandle:

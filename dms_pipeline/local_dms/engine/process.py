@@ -1,6 +1,7 @@
 """The engine's process: a task specification on standard input, messages on standard output.
 
-The first line holds the task with its passwords, which therefore are in no argument list. A later
+The first line holds the task with its passwords, which therefore are in no argument list, and as
+``log`` the file to write the log to. It may come late: no task comes if the input ends. A later
 line ``{"reload": [{"SchemaName": ..., "TableName": ...}]}`` asks to load tables again,
 ``{"stop": true}`` asks to stop, and so does the end of the input: the parent is gone.
 """
@@ -8,6 +9,7 @@ line ``{"reload": [{"SchemaName": ..., "TableName": ...}]}`` asks to load tables
 import gc
 import json
 import logging
+import os
 import signal
 import sys
 import threading
@@ -68,8 +70,14 @@ def main() -> int:
 def _run(commands: BinaryIO, reporter: Reporter) -> None:
     stop_requested = threading.Event()
     signal.signal(signal.SIGTERM, lambda number, frame: stop_requested.set())
+    first = commands.readline()
+    if not first:
+        return
     try:
-        spec = TaskSpec.from_message(_read_specification(commands))
+        message = _parsed(first)
+        if "log" in message:
+            _log_to(str(message["log"]))
+        spec = TaskSpec.from_message(message)
         reloads = ReloadRequests()
         threading.Thread(
             target=_follow_commands,
@@ -85,9 +93,15 @@ def _run(commands: BinaryIO, reporter: Reporter) -> None:
         reporter.stopped(reason)
 
 
-def _read_specification(commands: BinaryIO) -> dict[str, object]:
+def _log_to(path: str) -> None:
+    """Whatever this process writes to stderr, also when it breaks down, goes to the file."""
+    with open(path, "ab", buffering=0) as log:
+        os.dup2(log.fileno(), sys.stderr.fileno())
+
+
+def _parsed(first: bytes) -> dict[str, object]:
     try:
-        message = json.loads(commands.readline())
+        message = json.loads(first)
     except ValueError:
         raise ConfigError("the task specification is not a line of JSON") from None
     if not isinstance(message, dict):
