@@ -69,8 +69,10 @@ class CaptureSession:
         """
         self._records.create()
         noted = self._records.known_at(position)
-        self._history.read_ahead(source, position, self._catalogue.plans)
-        self._catalogue.go_back_to(self._history, position, noted)
+        changed = self._catalogue.changed_since(noted)
+        if changed:
+            self._history.read_ahead(source, position, changed)
+            self._catalogue.go_back_to(self._history, position, changed)
         self._records.take_over(position, self._catalogue.known_tables())
 
     def run(

@@ -60,7 +60,7 @@ class SourceTable:
     table_id: TableId
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
-    estimated_rows: int = 0
+    estimated_rows: int = field(default=0, compare=False)
     hidden_columns: int = 0
     charset: str | None = None
     why_refused: str = ""

@@ -9,6 +9,7 @@ as the reason, and never read by guess.
 
 import logging
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +69,10 @@ class _Today:
 
 
 class SchemaHistory:
-    """Knows every change of a selected table's definition up to where it was last read ahead."""
+    """Knows the changes of selected tables' definitions from where it was first asked to look.
+
+    It looks no further than it has to: a long log takes as long to look through as to read.
+    """
 
     def __init__(self, settings: ConnectionSettings, selects: Callable[[TableId], bool]) -> None:
         self._settings = settings
@@ -106,7 +110,10 @@ class SchemaHistory:
         return today is not None and not today.position < position
 
     def is_dropped_after(self, table: TableId, position: BinlogPosition) -> bool:
-        """Whether the table as it is at ``position`` is gone by where was read ahead to."""
+        """Whether the table as it is at ``position`` is gone by today."""
+        if self._known_until is None or self._known_until < position:
+            with closing(self._settings.connect()) as source:
+                self._scan(position, current_position(source))
         return any(
             logged.ddl.kind in ("drop", "drop_schema") or logged.ddl.replaces
             for logged in self._ddl

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import Any
 
 from pymysql.connections import Connection
@@ -69,23 +68,36 @@ class TableCatalogue:
                 self._keep(table, PastTable(tables[table]))
         self._refuse_collisions()
 
+    def changed_since(
+        self, noted: Mapping[tuple[str, str], PastTable]
+    ) -> dict[TableId, PastTable | None]:
+        """The tables that are not today what earlier runs noted of a place in the log, with that.
+
+        What was noted is by schema and name on the target. Of the other tables nothing has to be
+        looked up in the log: they are there what they are today.
+        """
+        changed: dict[TableId, PastTable | None] = {}
+        for table, plan in self.plans.items():
+            known = noted.get((plan.target_schema, plan.target_table))
+            if known != self._past[table]:
+                is_of_table = known is not None and known.source.table_id == table
+                changed[table] = known if is_of_table else None
+        return changed
+
     def go_back_to(
         self,
         history: SchemaHistory,
         position: BinlogPosition,
-        noted: Mapping[tuple[str, str], PastTable],
+        changed: Mapping[TableId, PastTable | None],
     ) -> None:
-        """Replan every table as it was at ``position``; where that is not known, remember why.
+        """Replan tables as they were at ``position``; where that is not known, remember why.
 
         Args:
             history: what is known from today on back.
             position: where reading starts.
-            noted: what earlier runs noted, by schema and name on the target.
+            changed: the tables, with what earlier runs noted of them.
         """
-        for table, plan in list(self.plans.items()):
-            known = noted.get((plan.target_schema, plan.target_table))
-            if known is not None and known.source.table_id != table:
-                known = None
+        for table, known in changed.items():
             try:
                 self._keep(table, history.table_at(table, position, known=known))
             except NotCreatedYetError as error:
@@ -134,7 +146,7 @@ class TableCatalogue:
             )
         if missing:
             logger.warning("table %s: the target lacks %s", table, ", ".join(missing))
-            self.plans[table] = _without(plan, frozenset(missing))
+            self.plans[table] = plan.without(frozenset(missing))
 
     def forget(self, table: TableId, reason: str) -> None:
         """The table's definition is not known from here on."""
@@ -191,7 +203,7 @@ class TableCatalogue:
                 raise UnknownTableError(
                     f"what column {column.source.name} of its key is there cannot be told"
                 )
-        self.plans[table] = _without(plan, past.unknown)
+        self.plans[table] = plan.without(past.unknown)
         self._past[table] = past
         self._unknown.pop(table, None)
         self._checked.pop(table, None)
@@ -218,14 +230,3 @@ class TableCatalogue:
                     f"tables {other} and {table} would both be written to target table"
                     f" {plan.target_schema}.{plan.target_table}; change the transformation rules"
                 )
-
-
-def _without(plan: TablePlan, names: frozenset[str]) -> TablePlan:
-    """The plan without these columns, of which none is of the key."""
-    kept = [place for place, column in enumerate(plan.columns) if column.source.name not in names]
-    return replace(
-        plan,
-        columns=tuple(plan.columns[place] for place in kept),
-        sourced=tuple(column for column in plan.sourced if column.source.name not in names),
-        key=tuple(kept.index(place) for place in plan.key),
-    )

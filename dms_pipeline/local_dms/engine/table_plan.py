@@ -1,7 +1,7 @@
 """How one source table goes to the target: names, column mappings, key, and row encoding."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -83,7 +83,8 @@ class TablePlan:
     """A table whose every column is known to be convertible. ``key`` indexes ``columns``.
 
     ``columns`` are the target's: the ``sourced`` ones first, then those that are ``added``. The
-    full load reads ``inputs``: the sourced columns, then those that only expressions need.
+    full load reads ``inputs``: the sourced columns, then those that only expressions need. The
+    source columns ``left_out`` are missing on the target.
     """
 
     source: SourceTable
@@ -97,6 +98,7 @@ class TablePlan:
     expression_inputs: tuple[ExpressionInput, ...]
     losses: Losses
     row_filter: RowFilter | None = None
+    left_out: frozenset[str] = frozenset()
 
     @property
     def table_id(self) -> TableId:
@@ -105,6 +107,18 @@ class TablePlan:
     @property
     def key_columns(self) -> tuple[PlannedColumn, ...]:
         return tuple(self.columns[index] for index in self.key)
+
+    def without(self, names: frozenset[str]) -> "TablePlan":
+        """The plan without these source columns, of which none is of the key."""
+        columns = self.columns
+        kept = [place for place, column in enumerate(columns) if column.source.name not in names]
+        return replace(
+            self,
+            columns=tuple(columns[place] for place in kept),
+            sourced=tuple(column for column in self.sourced if column.source.name not in names),
+            key=tuple(kept.index(place) for place in self.key),
+            left_out=self.left_out | names,
+        )
 
     def takes(self, row: Row) -> bool:
         """Whether a row of the binary log passes the source filters of the mapping rules."""
