@@ -21,7 +21,6 @@ from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_
 from dms_pipeline.local_dms.engine.full_load import _copy, _trusting, load_table
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
-from dms_pipeline.local_dms.engine.model import target_settings
 from dms_pipeline.local_dms.engine.row_tuples import RowTuples
 from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
 from dms_pipeline.local_dms.engine.source_schema import read_tables
@@ -36,6 +35,7 @@ from dms_pipeline.local_dms.engine.target_tables import (
     qualified,
     truncate_table,
 )
+from dms_pipeline.local_dms.engine.task_spec import target_settings
 from dms_pipeline.local_dms.engine.type_mapping.catalogue import map_column
 from dms_pipeline_tests.engine_driver import connect_source, include, source_spec, target_spec
 

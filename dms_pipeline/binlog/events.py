@@ -1,6 +1,7 @@
 """What the replication stream yields: frozen values, already free of framing.
 
-Those that every transaction has are tuples, which are made several times as fast as other values.
+Those that every transaction has are tuples, which are made several times as fast as other values;
+their ``file`` is any position in the file that holds them.
 
 Every event carries the position after it. A reader may resume at the positions of
 ``TransactionEnd``, of a ``QueryEvent`` outside a transaction, and of ``RotateEvent``. The events of
@@ -26,11 +27,17 @@ RowKind = Literal["insert", "update", "delete"]
 
 
 class TransactionBegin(NamedTuple):
-    """A transaction opens; ``start`` is where it begins, ``position`` is behind BEGIN."""
+    """A transaction opens; ``start`` is where it begins, ``end`` is behind BEGIN."""
 
     start: int
-    position: BinlogPosition
+    file: BinlogPosition
+    end: int
     timestamp: int
+
+    @property
+    def position(self) -> BinlogPosition:
+        """Behind BEGIN."""
+        return self.file.at(self.end)
 
 
 class TransactionEnd(NamedTuple):
@@ -40,10 +47,16 @@ class TransactionEnd(NamedTuple):
     """
 
     start: int
-    position: BinlogPosition
+    file: BinlogPosition
+    end: int
     timestamp: int
     outcome: Outcome = "commit"
     xid: str | None = None
+
+    @property
+    def position(self) -> BinlogPosition:
+        """Behind the transaction."""
+        return self.file.at(self.end)
 
 
 class RowsEvent(NamedTuple):
@@ -52,7 +65,7 @@ class RowsEvent(NamedTuple):
     Attributes:
         table_map: how the images are laid out.
         data: the event, or its rows alone; the images are those from ``start`` to ``stop``.
-        file: a position in the file that holds the event, which ends at ``end``.
+        end: where the event ends in the ``file``.
     """
 
     table_map: TableMap

@@ -7,6 +7,7 @@ statement; both end it with an XID event or a COMMIT statement. What a caller ma
 
 import struct
 from collections.abc import Callable, Iterable, Iterator
+from itertools import filterfalse
 from typing import NamedTuple
 from zlib import crc32
 
@@ -40,7 +41,9 @@ _CRC32 = 1
 # without a copy of its event. With the event's own checksum the sum comes out the same for all.
 _BEFORE_STATUS = 0x0F6A7026
 _CHECKED = 0x2144DF1C
-_MARIADB_GTID_STANDALONE = 1
+# Whether MariaDB's GTID stands before a statement instead of a transaction.
+_GTID_FLAGS = codes.BODY + 12
+_GTID_STANDALONE = 1
 _LOAD_QUERY_HEADER_BYTES = 13
 # Where the server's number of a table stands in a packet, behind which its map begins.
 _TABLE_NUMBER = slice(codes.BODY, codes.BODY + 6)
@@ -49,6 +52,7 @@ _NO_TABLE = b"\xff\xff\xff\x00\x00\x00"
 _MOST_MAPS = 10_000
 _OFFSET_SPAN = 1 << 32
 
+_OF_STREAM = frozenset({codes.ROTATE, codes.FORMAT, *codes.HEARTBEATS})
 _OF_CHANGES = (RowsEvent, TransactionBegin, TransactionEnd)
 
 TableFilter = Callable[[TableId], bool]
@@ -113,17 +117,19 @@ class EventFramer:
 
         Positions move with the events that are taken: take all before going on with other packets.
         """
+        if self._include is None:
+            packets = filterfalse(self._passes_over, packets)
+        unpack, of_rows, of_stream = _HEADER.unpack_from, codes.OF_ROWS, _OF_STREAM
+        xid, gtid = codes.XID, codes.MARIADB_GTID
         for packet in packets:
-            timestamp, code, end, flags = _HEADER.unpack_from(packet)
-            if self._include is None and self._passes_over(code, packet, end):
-                continue
-            if code == codes.ROTATE:
-                yield self._rotate(packet, end)
-                continue
-            if code in codes.HEARTBEATS:
-                continue
+            timestamp, code, end, flags = unpack(packet)
             start, stop = self._offset, len(packet)
-            if code == codes.FORMAT:
+            if code in of_stream:
+                if code == codes.ROTATE:
+                    yield self._rotate(packet, end)
+                    continue
+                if code in codes.HEARTBEATS:
+                    continue
                 self._read_checksum_algorithm(packet)
             elif self._has_checksums:
                 if crc32(packet, _BEFORE_STATUS) != _CHECKED:
@@ -131,17 +137,24 @@ class EventFramer:
                         f"event after {self.position} is damaged: its checksum is wrong"
                     )
                 stop -= _CHECKSUM_BYTES
-            self._end_offset = end if end >= start else self._offset_behind(end)
-            if code in codes.OF_ROWS and self._group_start is not None:
-                # By far the most events; nothing below is about them.
-                self._offset = self._end_offset
+            self._end_offset = end = end if end >= start else self._offset_behind(end)
+            # By far the most events come first; nothing below is about them.
+            if code in of_rows and self._group_start is not None:
+                self._offset = end
                 if (rows := self._of_rows(code, packet, stop)) is not None:
                     yield rows
-                continue
-            yield from self._told(_Event(code, flags, packet, stop, timestamp, start))
+            elif code == xid:
+                self._offset = self._safe_offset = end
+                yield self._end_transaction(start, timestamp, "commit")
+            elif code == gtid and not packet[_GTID_FLAGS] & _GTID_STANDALONE:
+                self._group_start, self._offset = start, end
+                yield self._begin(timestamp)
+            else:
+                yield from self._told(_Event(code, flags, packet, stop, timestamp, start))
 
-    def _passes_over(self, code: int, packet: bytes, end: int) -> bool:
+    def _passes_over(self, packet: bytes) -> bool:
         """For a reader of statements: of all else it matters only whether it is a transaction."""
+        _, code, end, _ = _HEADER.unpack_from(packet)
         if code not in codes.OF_ROWS and code not in codes.OF_TRANSACTIONS:
             return False
         start, self._offset = self._offset, self._offset_behind(end)
@@ -151,7 +164,7 @@ class EventFramer:
         elif code in codes.OF_TRANSACTIONS:
             self._group_start = start
             if code == codes.MARIADB_GTID:
-                self._in_transaction = not _is_standalone(packet[codes.BODY :])
+                self._in_transaction = not packet[_GTID_FLAGS] & _GTID_STANDALONE
         return True
 
     def _told(self, event: _Event) -> Iterable[BinlogEvent]:
@@ -204,7 +217,7 @@ class EventFramer:
         if code in codes.OF_ROWS:
             result = self._of_rows(code, event.packet, event.stop)
         elif code == codes.XID:
-            result = self._end_transaction(event, "commit")
+            result = self._end_transaction(event.start, event.timestamp, "commit")
         elif code == codes.MARIADB_GTID:
             result = self._mariadb_gtid(event)
         elif code in codes.MYSQL_GTIDS:
@@ -213,7 +226,8 @@ class EventFramer:
             result = self._query(event)
         elif code == codes.XA_PREPARE:
             xid, one_phase = parse_xa_prepare(event.body)
-            result = self._end_transaction(event, "commit" if one_phase else "xa_prepare", xid)
+            outcome: Outcome = "commit" if one_phase else "xa_prepare"
+            result = self._end_transaction(event.start, event.timestamp, outcome, xid)
         elif code == codes.FORMAT:
             self._maps_by_id.clear()
             result = FormatEvent(self._end, event.timestamp)
@@ -262,9 +276,8 @@ class EventFramer:
 
     def _mariadb_gtid(self, event: _Event) -> TransactionBegin | None:
         self._group_start = event.start
-        if _is_standalone(event.body):
-            return None
-        return self._begin(event)
+        is_standalone = event.packet[_GTID_FLAGS] & _GTID_STANDALONE
+        return None if is_standalone else self._begin(event.timestamp)
 
     def _query(self, event: _Event) -> BinlogEvent | None:
         query = parse_query(
@@ -274,12 +287,15 @@ class EventFramer:
         )
         word = query.statement[:32].strip().rstrip(";").upper()
         if word == "BEGIN" or word.startswith("XA START "):
-            return self._begin(event)
+            if self._group_start is None:
+                self._group_start = event.start
+            return self._begin(event.timestamp)
         if self._in_transaction:
             if word.startswith("XA END "):
                 return None
             if word in ("COMMIT", "ROLLBACK"):
-                return self._end_transaction(event, "commit" if word == "COMMIT" else "rollback")
+                outcome: Outcome = "commit" if word == "COMMIT" else "rollback"
+                return self._end_transaction(event.start, event.timestamp, outcome)
         else:
             self._group_start = None
         return QueryEvent(
@@ -291,18 +307,17 @@ class EventFramer:
             session=query.session,
         )
 
-    def _begin(self, event: _Event) -> TransactionBegin:
-        if self._group_start is None:
-            self._group_start = event.start
+    def _begin(self, timestamp: int) -> TransactionBegin:
+        assert self._group_start is not None
         self._in_transaction = True
-        return TransactionBegin(self._group_start, self._end, event.timestamp)
+        return TransactionBegin(self._group_start, self._file, self._end_offset, timestamp)
 
     def _end_transaction(
-        self, event: _Event, outcome: Outcome, xid: str | None = None
+        self, start: int, timestamp: int, outcome: Outcome, xid: str | None = None
     ) -> TransactionEnd:
         self._in_transaction = False
         self._group_start = None
-        return TransactionEnd(event.start, self._end, event.timestamp, outcome, xid)
+        return TransactionEnd(start, self._file, self._end_offset, timestamp, outcome, xid)
 
     def _of_rows(self, code: int, packet: bytes, stop: int) -> RowsEvent | None:
         table = packet[_TABLE_NUMBER]
@@ -337,8 +352,3 @@ class EventFramer:
             whole, wanted=self._include is not None and self._include(table)
         )
         return made
-
-
-def _is_standalone(gtid: bytes) -> bool:
-    """Whether MariaDB's GTID stands before a statement instead of a transaction."""
-    return bool(gtid[12] & _MARIADB_GTID_STANDALONE)

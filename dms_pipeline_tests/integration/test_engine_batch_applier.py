@@ -15,7 +15,7 @@ from dms_pipeline.local_dms.engine.change_batch import NetChanges
 from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_line
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
-from dms_pipeline.local_dms.engine.model import Column, SourceTable, TargetSettings
+from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.table_planning import plan_table
 from dms_pipeline.local_dms.engine.target_tables import (
@@ -25,6 +25,7 @@ from dms_pipeline.local_dms.engine.target_tables import (
     create_table,
     qualified,
 )
+from dms_pipeline.local_dms.engine.task_spec import TargetSettings
 from dms_pipeline_tests.engine_driver import UPSERT, include, target_spec
 
 SCHEMA = "batches"

@@ -4,11 +4,11 @@ import io
 import json
 import threading
 
-from dms_pipeline.local_dms.engine.model import TaskSpec
 from dms_pipeline.local_dms.engine.reload_requests import ReloadRequests
 from dms_pipeline.local_dms.engine.replication_task import ReplicationTask
 from dms_pipeline.local_dms.engine.reporter import Reporter
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
+from dms_pipeline.local_dms.engine.task_spec import TaskSpec
 from dms_pipeline_tests.e2e.case_runs import drop_on_target
 from dms_pipeline_tests.engine_driver import include, source_spec, target_rows, target_spec
 from dms_pipeline_tests.integration.test_engine_full_load_and_cdc import Source

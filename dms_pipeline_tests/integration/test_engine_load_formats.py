@@ -12,12 +12,12 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.full_load import load_table
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
-from dms_pipeline.local_dms.engine.model import target_settings
 from dms_pipeline.local_dms.engine.snapshots import open_unload_connection
 from dms_pipeline.local_dms.engine.source_schema import read_tables
 from dms_pipeline.local_dms.engine.table_plan import ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.table_planning import plan_table
 from dms_pipeline.local_dms.engine.target_tables import connect_target
+from dms_pipeline.local_dms.engine.task_spec import target_settings
 from dms_pipeline_tests.engine_driver import connect_source, include, source_spec, target_spec
 
 SCHEMA = "load_formats"

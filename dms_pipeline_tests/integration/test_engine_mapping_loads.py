@@ -9,11 +9,11 @@ from dms_pipeline.binlog.snapshot import current_position
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine import snapshots
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
-from dms_pipeline.local_dms.engine.model import target_settings
 from dms_pipeline.local_dms.engine.parallel_load import FullLoad
 from dms_pipeline.local_dms.engine.source_schema import list_tables, read_tables
 from dms_pipeline.local_dms.engine.table_planning import plan_table
 from dms_pipeline.local_dms.engine.target_tables import connect_target
+from dms_pipeline.local_dms.engine.task_spec import target_settings
 from dms_pipeline.local_dms.engine.unload import LoadInterruptedError
 from dms_pipeline_tests.engine_driver import (
     connect_source,

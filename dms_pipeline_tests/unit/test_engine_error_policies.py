@@ -5,8 +5,8 @@ import pytest
 from dms_pipeline.binlog.connection import source_error
 from dms_pipeline.errors import ConfigError, SourceUnavailableError, TargetUnavailableError
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies, RecoveryAttempts, Retries
-from dms_pipeline.local_dms.engine.model import TargetSettings
 from dms_pipeline.local_dms.engine.target_errors import connection_error, target_error
+from dms_pipeline.local_dms.engine.task_spec import TargetSettings
 
 TARGET = TargetSettings("pg", 5432, "loader", "secret", "shop")
 

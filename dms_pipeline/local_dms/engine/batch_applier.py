@@ -25,6 +25,7 @@ from dms_pipeline.local_dms.engine.copy_format import (
     copy_line,
 )
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
+from dms_pipeline.local_dms.engine.netting import TableNet
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
 from dms_pipeline.local_dms.engine.target_tables import (
     TargetConnection,
@@ -39,8 +40,6 @@ _FIRST_COLUMN = sql.Identifier("local_dms_first")
 _SAVEPOINT = sql.SQL("SAVEPOINT local_dms")
 _RELEASE = sql.SQL("RELEASE SAVEPOINT local_dms")
 _ROLLBACK = sql.SQL("ROLLBACK TO SAVEPOINT local_dms")
-
-TableNet = tuple[TablePlan, NetChanges | BagChanges]
 
 
 class ConflictError(Exception):

@@ -16,7 +16,6 @@ from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.ddl_replication import DdlReplication
 from dms_pipeline.local_dms.engine.definition_records import DefinitionRecords
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
-from dms_pipeline.local_dms.engine.model import StopReason
 from dms_pipeline.local_dms.engine.reporter import Reporter
 from dms_pipeline.local_dms.engine.schema_history import SchemaHistory
 from dms_pipeline.local_dms.engine.start_position import CaptureStart
@@ -25,6 +24,7 @@ from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
+from dms_pipeline.local_dms.engine.task_spec import StopReason
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState
 
 _LOG_SHARE = 8

@@ -17,11 +17,12 @@ from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
 from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError
+from dms_pipeline.local_dms.engine.change_batch import Counts
 from dms_pipeline.local_dms.engine.change_log import ChangeLog
 from dms_pipeline.local_dms.engine.control_tables import ControlTables
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.netting import Netted, Netting, PlanOf
-from dms_pipeline.local_dms.engine.row_applier import Counts, RowApplier
+from dms_pipeline.local_dms.engine.row_applier import RowApplier
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState

@@ -10,10 +10,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dms_pipeline.binlog.events import RowKind
+from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, EncodedRow
 
 RowKey = bytes
 """What tells the rows of a table from each other; in which form, its user knows."""
+Counts = Counter[tuple[TableId, RowKind]]
+"""How many changes, by table and kind."""
 Made = Callable[[bytes, int], bytes]
 """Makes a row of a COPY stream, of bytes and the place in them where the row lies."""
 

@@ -24,19 +24,19 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.xa import XaDecision, xa_decision
 from dms_pipeline.errors import BinlogError
 from dms_pipeline.local_dms.engine.change_applier import ChangeApplier
+from dms_pipeline.local_dms.engine.change_batch import Counts
 from dms_pipeline.local_dms.engine.change_log import ChangeLog
 from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
 from dms_pipeline.local_dms.engine.ddl import changes_rows_of, logged_ddl, mentions
 from dms_pipeline.local_dms.engine.ddl_replication import DdlReplication
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
-from dms_pipeline.local_dms.engine.model import StopReason
 from dms_pipeline.local_dms.engine.reporter import Reporter
-from dms_pipeline.local_dms.engine.row_applier import Counts
 from dms_pipeline.local_dms.engine.schema_history import SchemaHistory
 from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
 from dms_pipeline.local_dms.engine.stop_condition import StopCondition
 from dms_pipeline.local_dms.engine.table_catalogue import TableCatalogue, UnusableTableError
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
+from dms_pipeline.local_dms.engine.task_spec import StopReason
 from dms_pipeline.local_dms.engine.transaction_gathering import TransactionGathering
 
 logger = logging.getLogger(__name__)
@@ -94,7 +94,9 @@ class ChangeCapture:
         self._handed_over = checkpoint
         self._in_flight: _InFlight | None = None
         self._known_suspended = set(errors.state.suspended)
-        self._begin = TransactionBegin(checkpoint.begin, checkpoint.position, 0)
+        self._begin = TransactionBegin(
+            checkpoint.begin, checkpoint.position, checkpoint.position.offset, 0
+        )
         self._end: StopReason | None = None
         self._before_prepared: tuple[int, Checkpoint] | None = None
         self._handed_over_at = clock()
@@ -235,7 +237,7 @@ class ChangeCapture:
 
     def _rows(self, event: RowsEvent) -> None:
         if self._catalogue.is_checked(event.table_map):
-            self._gathering.add(event)
+            self._gathering.log.append(event)
             return
         if self._catalogue.is_sequence(event):
             return
@@ -255,7 +257,7 @@ class ChangeCapture:
             else:
                 self._suspend(table, str(error))
             return
-        self._gathering.add(event)
+        self._gathering.log.append(event)
 
     def _suspend(self, table: TableId, problem: str) -> None:
         # What was complete before is not to be lost with the table.
@@ -285,7 +287,7 @@ class ChangeCapture:
             position=position,
             last_event=start,
             begin=self._begin.start,
-            first_event=self._begin.position.offset,
+            first_event=self._begin.end,
             source_id=self._reached.source_id + 1,
             target_id=self._reached.target_id,
         )

@@ -3,8 +3,8 @@
 from typing import Any, Literal
 
 from dms_pipeline.errors import DmsPipelineError
-from dms_pipeline.local_dms.engine.model import source_settings, target_settings
 from dms_pipeline.local_dms.engine.target_tables import connect_target
+from dms_pipeline.local_dms.engine.task_spec import source_settings, target_settings
 
 _TIMEOUT_S = 5
 

@@ -8,14 +8,19 @@ from dms_pipeline.binlog.column_sizes import ColumnFormat
 from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.table_map import TableMap
-from dms_pipeline.local_dms.engine.batch_applier import TableNet
-from dms_pipeline.local_dms.engine.change_batch import BagChanges, NetChanges, TableChanges
+from dms_pipeline.local_dms.engine.change_batch import (
+    BagChanges,
+    Counts,
+    NetChanges,
+    TableChanges,
+)
 from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_line
-from dms_pipeline.local_dms.engine.row_applier import Counts, row_pairs
+from dms_pipeline.local_dms.engine.row_pairs import row_pairs
 from dms_pipeline.local_dms.engine.row_tuples import RowTuples
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
 
 PlanOf = Callable[[TableId], TablePlan | None]
+TableNet = tuple[TablePlan, NetChanges | BagChanges]
 
 
 @dataclass(frozen=True, slots=True)

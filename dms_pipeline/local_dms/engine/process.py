@@ -22,10 +22,10 @@ from dms_pipeline.errors import (
     SourceUnavailableError,
     TargetUnavailableError,
 )
-from dms_pipeline.local_dms.engine.model import FailureReason, TaskSpec
 from dms_pipeline.local_dms.engine.reload_requests import ReloadRequests
 from dms_pipeline.local_dms.engine.replication_task import ReplicationTask
 from dms_pipeline.local_dms.engine.reporter import Reporter
+from dms_pipeline.local_dms.engine.task_spec import FailureReason, TaskSpec
 
 logger = logging.getLogger(__name__)
 

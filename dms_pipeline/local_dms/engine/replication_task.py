@@ -38,7 +38,6 @@ from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
 from dms_pipeline.local_dms.engine.error_policies import RecoveryAttempts
 from dms_pipeline.local_dms.engine.full_load_progress import FullLoadProgress
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
-from dms_pipeline.local_dms.engine.model import StopReason, TaskSpec
 from dms_pipeline.local_dms.engine.parallel_load import FullLoad, Replan
 from dms_pipeline.local_dms.engine.reload_requests import ReloadRequests
 from dms_pipeline.local_dms.engine.reporter import Reporter
@@ -52,6 +51,7 @@ from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
 from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, connect_target
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
+from dms_pipeline.local_dms.engine.task_spec import StopReason, TaskSpec
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState
 from dms_pipeline.local_dms.engine.unload import LoadInterruptedError
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, TextIO
 
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.model import FailureReason, StopReason
 from dms_pipeline.local_dms.engine.table_statistics import TableStatistics
+from dms_pipeline.local_dms.engine.task_spec import FailureReason, StopReason
 
 _STATISTICS_INTERVAL_S = 0.2
 

@@ -5,17 +5,19 @@ Used for batches that could not be applied as a whole. Works inside the caller's
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import psycopg
 from psycopg import sql
 
-from dms_pipeline.binlog.events import RowKind, RowsEvent
+from dms_pipeline.binlog.events import RowsEvent
 from dms_pipeline.binlog.row_decoder import Row
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.errors import LoadError
+from dms_pipeline.local_dms.engine.change_batch import Counts
 from dms_pipeline.local_dms.engine.copy_format import EncodedRow
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
+from dms_pipeline.local_dms.engine.row_pairs import row_pairs
 from dms_pipeline.local_dms.engine.table_plan import (
     PlannedColumn,
     TablePlan,
@@ -28,8 +30,6 @@ from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValue
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _ESCAPED = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f", b"v": b"\v"}
 _SHOWN_KEY_CHARACTERS = 100
-
-Counts = Counter[tuple[TableId, RowKind]]
 
 
 class RowApplier:
@@ -194,27 +194,6 @@ def _equal(columns: Iterable[PlannedColumn], operator: str) -> sql.Composed:
         sql.SQL("{} {} %s").format(sql.Identifier(column.target_name), sql.SQL(operator))
         for column in columns
     )
-
-
-def row_pairs(plan: TablePlan, changes: RowsEvent) -> Iterator[tuple[Row | None, Row | None]]:
-    """Each change as the row before and the row after; what a source filter leaves out is None."""
-    pairs = _pairs(changes)
-    if plan.row_filter is None:
-        yield from pairs
-        return
-    for before, after in pairs:
-        kept = tuple(None if row is None or not plan.takes(row) else row for row in (before, after))
-        if kept != (None, None):
-            yield kept[0], kept[1]
-
-
-def _pairs(changes: RowsEvent) -> Iterator[tuple[Row | None, Row | None]]:
-    rows = iter(changes.rows)
-    for row in rows:
-        if changes.kind == "update":
-            yield row, next(rows)
-        else:
-            yield (None, row) if changes.kind == "insert" else (row, None)
 
 
 def unescape(field: bytes | None) -> str | None:

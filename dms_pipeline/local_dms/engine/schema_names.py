@@ -6,9 +6,9 @@ import psycopg
 import pymysql
 
 from dms_pipeline.errors import SourceError, TargetError
-from dms_pipeline.local_dms.engine.model import source_settings, target_settings
 from dms_pipeline.local_dms.engine.source_schema import SYSTEM_SCHEMAS
 from dms_pipeline.local_dms.engine.target_tables import connect_target
+from dms_pipeline.local_dms.engine.task_spec import source_settings, target_settings
 
 _TIMEOUT_S = 5
 _ON_SOURCE = "SELECT schema_name FROM information_schema.schemata WHERE schema_name NOT IN %s"

@@ -4,10 +4,10 @@ from typing import Any
 
 import psycopg
 
-from dms_pipeline.local_dms.engine.model import TaskSpec
 from dms_pipeline.local_dms.engine.target_errors import target_error
 from dms_pipeline.local_dms.engine.target_tables import connect_target
 from dms_pipeline.local_dms.engine.task_settings import TaskSettings
+from dms_pipeline.local_dms.engine.task_spec import TaskSpec
 from dms_pipeline.local_dms.engine.transaction_state import TransactionState
 
 

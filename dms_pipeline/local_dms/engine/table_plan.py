@@ -83,8 +83,7 @@ class TablePlan:
     """A table whose every column is known to be convertible. ``key`` indexes ``columns``.
 
     ``columns`` are the target's: the ``sourced`` ones first, then those that are ``added``. The
-    full load reads ``inputs``: the sourced columns, then those that only expressions need. The
-    source columns ``left_out`` are missing on the target.
+    full load reads ``inputs``: the sourced columns, then those that only expressions need.
     """
 
     source: SourceTable
@@ -98,7 +97,6 @@ class TablePlan:
     expression_inputs: tuple[ExpressionInput, ...]
     losses: Losses
     row_filter: RowFilter | None = None
-    left_out: frozenset[str] = frozenset()
 
     @property
     def table_id(self) -> TableId:
@@ -117,7 +115,6 @@ class TablePlan:
             columns=tuple(columns[place] for place in kept),
             sourced=tuple(column for column in self.sourced if column.source.name not in names),
             key=tuple(kept.index(place) for place in self.key),
-            left_out=self.left_out | names,
         )
 
     def takes(self, row: Row) -> bool:

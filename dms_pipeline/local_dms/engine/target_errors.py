@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 
 from dms_pipeline.errors import TargetError, TargetUnavailableError
-from dms_pipeline.local_dms.engine.model import TargetSettings
+from dms_pipeline.local_dms.engine.task_spec import TargetSettings
 
 Target = psycopg.Connection[Any] | TargetSettings
 

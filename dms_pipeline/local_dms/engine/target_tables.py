@@ -6,9 +6,9 @@ from typing import Any, LiteralString
 import psycopg
 from psycopg import sql
 
-from dms_pipeline.local_dms.engine.model import TargetSettings
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
 from dms_pipeline.local_dms.engine.target_errors import connection_error, target_error
+from dms_pipeline.local_dms.engine.task_spec import TargetSettings
 
 TargetConnection = psycopg.Connection[tuple[Any, ...]]
 

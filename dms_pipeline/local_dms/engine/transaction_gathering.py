@@ -48,9 +48,6 @@ class TransactionGathering:
         """Whether an XA transaction was prepared and not decided on."""
         return bool(self.prepared)
 
-    def add(self, event: RowsEvent) -> None:
-        self.log.append(event)
-
     def statement(self, text: str) -> bool:
         """Follow SAVEPOINT and ROLLBACK TO; False for any other statement."""
         head = text[:64].lstrip().upper()

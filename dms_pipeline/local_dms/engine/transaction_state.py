@@ -9,8 +9,8 @@ import psycopg
 from psycopg import sql
 
 from dms_pipeline.errors import TargetUnavailableError
-from dms_pipeline.local_dms.engine.model import TaskSpec
 from dms_pipeline.local_dms.engine.target_tables import TargetConnection, create_control_table
+from dms_pipeline.local_dms.engine.task_spec import TaskSpec
 
 _TABLE = "awsdms_txn_state"
 _COLUMNS = (
