@@ -144,7 +144,7 @@ class TaskExecution:
         }
 
     def keep_ready(self) -> None:
-        """Have an engine wait for the next start while there are instances, as AWS has on each."""
+        """Have an engine wait for the next start as long as there are instances."""
         instances = self._registry.all(ReplicationInstance)
         if any(instance.life.final_status != GONE for instance in instances):
             self._runner.make_ready()
