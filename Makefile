@@ -10,7 +10,7 @@ help:
 	@echo "make test    run all tests but the long ones"
 	@echo "make check   ruff, mypy, import rules"
 	@echo "make soak    run the long tests"
-	@echo "make bench   measure speed and memory beside their limits; ARGS=--quick takes 4 minutes"
+	@echo "make bench   measure speed and memory beside their limits; ARGS=--quick takes 3 minutes"
 	@echo "make bench-peers  measure others beside it that do the same work"
 	@echo "make clean   stop the local stack; delete .venv, .local and caches"
 
