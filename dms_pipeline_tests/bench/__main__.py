@@ -29,7 +29,7 @@ FOLDER = Path(".bench")
 
 
 @click.command(help="Measures the engine beside its limits, on servers that it starts itself.")
-@click.option("--quick", is_flag=True, help="A tenth of the work, 2 rounds: ends in 4 minutes.")
+@click.option("--quick", is_flag=True, help="A tenth of the work, 2 rounds: ends in 3 minutes.")
 @click.option("--rounds", type=click.IntRange(1), help=f"Rounds of each figure, {_ROUNDS} if full.")
 @click.option("--scale", type=click.FloatRange(0, min_open=True), help="1 is the full work.")
 @click.option(
