@@ -83,7 +83,10 @@ class ProcessTaskRunner:
         path = log_path(self._logs, spec["task_name"])
         # Before the engine writes to it, so that nobody else can read it.
         path.touch(mode=0o600)
-        child = self._take_waiting() or self._new_child()
+        child = self._take_waiting()
+        if child is None or child.poll() is not None:
+            _end(child)
+            child = self._new_child()
         logger.info("engine of task %s runs as process %d", spec["task_name"], child.pid)
         handle = _ProcessHandle(child, on_message, lambda: self._stored_checkpoint(spec))
         handle.send(spec | {"log": str(path)})
@@ -102,17 +105,12 @@ class ProcessTaskRunner:
                 logger.warning("no engine can be made ready: %s", error)
 
     def dismiss(self) -> None:
-        with self._changing:
-            child, self._waiting = self._waiting, None
-        _end(child)
+        _end(self._take_waiting())
 
     def _take_waiting(self) -> "subprocess.Popen[str] | None":
         with self._changing:
             child, self._waiting = self._waiting, None
-        if child is not None and child.poll() is None:
-            return child
-        _end(child)
-        return None
+        return child
 
     def _new_child(self) -> "subprocess.Popen[str]":
         return subprocess.Popen(
