@@ -80,6 +80,7 @@ def _told(servers: Servers, tables: Sequence[Table]) -> dict[str, Any]:
 def _pgloader(peers: Path, servers: Servers, tables: Sequence[Table]) -> Sample:
     program = debian_program(peers, "pgloader")
     told = _told(servers, tables)
+    # With the default of 100,000 rows prefetched its heap is full before a million are loaded.
     commands = f"""
         LOAD DATABASE FROM {told["source"]} INTO {told["target"]}
         WITH include drop, create tables, create indexes, no foreign keys, workers = 2,
@@ -87,7 +88,6 @@ def _pgloader(peers: Path, servers: Servers, tables: Sequence[Table]) -> Sample:
         CAST type datetime to timestamp drop default
         ALTER SCHEMA '{told["source_schema"]}' RENAME TO '{_SCHEMA}';
     """
-    # With the default of 100,000 rows its heap is full before a million are loaded.
     # Only this user can read it: the commands hold the passwords.
     with tempfile.NamedTemporaryFile("w", suffix=".load") as file:
         file.write(commands)
