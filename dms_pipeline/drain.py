@@ -37,15 +37,17 @@ class Drain:
         """
         task = self.objects.task()
         window_s = self.stop.window_s or self.objects.pacing.drain_window_s
+        # The latest at which a task stops that an earlier try started.
+        stops_at = self.objects.pacing.clock() + window_s
         if task.status == "ready":
-            self._start(task, resume=False, window_s=window_s)
+            stops_at = self._start(task, resume=False, window_s=window_s)
         elif task.status in ("stopped", "failed") and (
             not stopped_as_told(task) or is_behind(task, end)
         ):
-            self._start(task, resume=True, window_s=window_s)
+            stops_at = self._start(task, resume=True, window_s=window_s)
         extensions = 0
         is_cdc = task.migration_type == "cdc"
-        while is_behind(task := self._await_stop(window_s, is_cdc=is_cdc), end):
+        while is_behind(task := self._await_stop(window_s, stops_at, is_cdc), end):
             if not self._may_go_on(task, end, extensions=extensions):
                 self.objects.say(f"behind {end}: the next load carries on from there")
                 return
@@ -53,23 +55,24 @@ class Drain:
             # A task that needs the whole window only to get ready would never move on.
             window_s *= 2
             self.objects.say(f"not yet at {end}, where the source was at the start: extending")
-            self._start(task, resume=True, window_s=window_s)
+            stops_at = self._start(task, resume=True, window_s=window_s)
 
-    def _start(self, task: ReplicationTask, *, resume: bool, window_s: int) -> None:
+    def _start(self, task: ReplicationTask, *, resume: bool, window_s: int) -> float:
+        """Starts the task, and returns the moment at which it is to stop; epoch seconds."""
         is_cdc = task.migration_type == "cdc"
-        stop = self._stop_position(window_s) if is_cdc else None
+        window = 0 if self.stop.at == "commit_time" else window_s
+        # DMS takes whole seconds.
+        moment = math.ceil(self.objects.pacing.clock() + window)
+        text = f"{self.stop.at}:{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S}"
+        stop = text if is_cdc else None
         self.objects.say(f"starting the task{f', which stops at {stop} (UTC)' if stop else ''}")
         # A full load that broke off begins again: nothing of it was recorded.
         again: StartType = "resume-processing" if is_cdc else "reload-target"
         start: StartType = again if resume else "start-replication"
         self.objects.dms.start_task(task, start, cdc_stop_position=stop)
+        return moment
 
-    def _stop_position(self, window_s: int) -> str:
-        window = 0 if self.stop.at == "commit_time" else window_s
-        moment = datetime.fromtimestamp(math.ceil(self.objects.pacing.clock() + window), UTC)
-        return f"{self.stop.at}:{moment:%Y-%m-%dT%H:%M:%S}"
-
-    def _await_stop(self, window_s: int, *, is_cdc: bool) -> ReplicationTask:
+    def _await_stop(self, window_s: int, stops_at: float, is_cdc: bool) -> ReplicationTask:
         """The task once it has ended. A stop at a commit time is helped along on an idle source."""
         if self.stop.at == "commit_time":
             # A task reads nothing while it is starting, which takes minutes on AWS.
@@ -85,8 +88,9 @@ class Drain:
             if task.status == "running" and is_cdc:
                 self.objects.say("no later commit on the source within the window: stopping")
                 self.objects.dms.stop_task(task)
-        # A load of changes ends with its window; how long a full load takes nobody knows.
-        expected_s = window_s if is_cdc and self.stop.at == "server_time" else 0
+        # A load of changes ends as it was told; how long a full load takes nobody knows.
+        is_known = is_cdc and self.stop.at == "server_time"
+        expected_s = stops_at - self.objects.pacing.clock() if is_known else 0.0
         ended = self.objects.await_task(
             FINAL_STATES.__contains__, for_ever=True, expected_s=expected_s
         )

@@ -246,6 +246,35 @@ def test_windows_grow_for_a_load_that_needs_one_only_to_get_ready(world):
     ]
 
 
+def test_task_is_looked_at_around_the_moment_at_which_it_stops(world):
+    world.run("run-1")
+    tables = [table_row("studentdb", "student_details")]
+    world.engine.script(
+        NAME, Script(tables=tables, checkpoint=checkpoint_at(2002), runs_until_stopped=True)
+    )
+    load = world.prepare("run-2", cdc=True)
+    now, slept_to = 0.1, []
+
+    def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+        slept_to.append(now)
+        if now >= 2:
+            world.engine.handles[NAME].finish("STOPPED_AT_SERVER_TIME")
+
+    pacing = replace(
+        load.objects.pacing,
+        poll_interval_s=0.02,
+        drain_window_s=1,
+        clock=lambda: now,
+        sleep=sleep,
+        chance=lambda: 0.5,
+    )
+    replace(load, objects=replace(load.objects, pacing=pacing)).run_task(world.source)
+    assert world.engine.specs[-1]["stop_position"] == "server_time:1970-01-01T00:00:02"
+    assert [round(moment, 2) for moment in slept_to] == [1.52, 1.88, 1.98, 2.07]
+
+
 def test_checkpoint_moved_by_another_writer_during_the_load_is_not_overwritten(world):
     world.run("run-1")
     load = world.prepare("run-2", cdc=True)
