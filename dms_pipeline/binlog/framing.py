@@ -45,8 +45,9 @@ _CHECKED = 0x2144DF1C
 _GTID_FLAGS = codes.BODY + 12
 _GTID_STANDALONE = 1
 _LOAD_QUERY_HEADER_BYTES = 13
-# Where the server's number of a table stands in a packet, behind which its map begins.
-_TABLE_NUMBER = slice(codes.BODY, codes.BODY + 6)
+# Where the server's number of a table stands in a packet: first of all in the event's body.
+_NUMBER_BYTES = 6
+_TABLE_NUMBER = slice(codes.BODY, codes.BODY + _NUMBER_BYTES)
 # A row event without a table, which some servers write to end a statement.
 _NO_TABLE = b"\xff\xff\xff\x00\x00\x00"
 _MOST_MAPS = 10_000
@@ -90,8 +91,9 @@ class EventFramer:
         self._end_offset = start.offset
         self._include = include
         self._has_checksums = False
-        self._maps_by_id: dict[bytes, TableMap] = {}
-        self._maps_by_body: dict[bytes, TableMap] = {}
+        self._last_map = b""
+        self._maps_by_number: dict[bytes, TableMap] = {}
+        self._maps_by_description: dict[bytes, TableMap] = {}
         self._group_start: int | None = None
         self._in_transaction = False
 
@@ -229,7 +231,7 @@ class EventFramer:
             outcome: Outcome = "commit" if one_phase else "xa_prepare"
             result = self._end_transaction(event.start, event.timestamp, outcome, xid)
         elif code == codes.FORMAT:
-            self._maps_by_id.clear()
+            self._forget_maps()
             result = FormatEvent(self._end, event.timestamp)
         elif code not in codes.PASSED_OVER and not event.flags & codes.IGNORABLE_FLAG:
             self._refuse(code)
@@ -263,7 +265,7 @@ class EventFramer:
             body = body[:-_CHECKSUM_BYTES]
         position = BinlogPosition(body[8:].decode(), int.from_bytes(body[:8], "little"))
         if end or position.file != self._file.file:
-            self._maps_by_id.clear()
+            self._forget_maps()
             # A server that was killed leaves its last group unfinished; the next file begins anew.
             self._group_start = None
             self._in_transaction = False
@@ -320,13 +322,12 @@ class EventFramer:
         return TransactionEnd(start, self._file, self._end_offset, timestamp, outcome, xid)
 
     def _of_rows(self, code: int, packet: bytes, stop: int) -> RowsEvent | None:
-        table = packet[_TABLE_NUMBER]
         if code == codes.TABLE_MAP:
-            body = packet[_TABLE_NUMBER.stop : stop]
-            table_map = self._maps_by_body.get(body)
-            self._maps_by_id[table] = table_map or self._new_map(packet, body, stop)
+            if (body := packet[codes.BODY : stop]) != self._last_map:
+                self._read_map(body)
             return None
-        table_map = self._maps_by_id.get(table)
+        table = packet[_TABLE_NUMBER]
+        table_map = self._maps_by_number.get(table)
         if code == codes.PARTIAL_UPDATE:
             self._refuse_partial_update(table_map)
             return None
@@ -343,12 +344,20 @@ class EventFramer:
             code, packet, stop, table_map=table_map, file=self._file, end=self._end_offset
         )
 
-    def _new_map(self, packet: bytes, body: bytes, stop: int) -> TableMap:
-        whole = packet[codes.BODY : stop]
-        table, _ = parse_table_id(whole)
-        if len(self._maps_by_body) >= _MOST_MAPS:
-            self._maps_by_body.clear()
-        self._maps_by_body[body] = made = parse_table_map(
-            whole, wanted=self._include is not None and self._include(table)
-        )
-        return made
+    def _forget_maps(self) -> None:
+        self._last_map = b""
+        self._maps_by_number.clear()
+
+    def _read_map(self, body: bytes) -> None:
+        # Behind the number all is the same when the server opens a table anew.
+        number, described = body[:_NUMBER_BYTES], body[_NUMBER_BYTES:]
+        table_map = self._maps_by_description.get(described)
+        if table_map is None:
+            if len(self._maps_by_description) >= _MOST_MAPS:
+                self._maps_by_description.clear()
+            table, _ = parse_table_id(body)
+            is_wanted = self._include is not None and self._include(table)
+            table_map = parse_table_map(body, wanted=is_wanted)
+            self._maps_by_description[described] = table_map
+        self._maps_by_number[number] = table_map
+        self._last_map = body

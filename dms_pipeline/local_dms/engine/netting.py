@@ -1,11 +1,14 @@
 """Net changes of the entries of a log: by functions over row images where the table allows it."""
 
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
 
 from dms_pipeline.binlog.column_sizes import ColumnFormat
-from dms_pipeline.binlog.events import RowsEvent
+from dms_pipeline.binlog.events import RowKind, RowsEvent
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.table_map import TableMap
 from dms_pipeline.local_dms.engine.change_batch import (
@@ -21,6 +24,7 @@ from dms_pipeline.local_dms.engine.table_plan import TablePlan
 
 PlanOf = Callable[[TableId], TablePlan | None]
 TableNet = tuple[TablePlan, NetChanges | BagChanges]
+_TABLE_MAP: Callable[[RowsEvent], TableMap] = attrgetter("table_map")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,19 +48,24 @@ class Netting:
 
     def net(self, log: Iterable[RowsEvent], plan_of: PlanOf) -> Netted:
         """Net changes per table, ready to be written; tables without a plan are only counted."""
-        mergers: dict[TableId, _Merger | None] = {}
-        counts: Counts = Counter()
-        for event in log:
-            table = event.table
+        mergers: dict[TableId, _Merger] = {}
+        # Changes of one table mostly come many in a row.
+        for table_map, events in groupby(log, _TABLE_MAP):
+            table = table_map.table
             if table not in mergers:
-                plan = plan_of(table)
-                mergers[table] = None if plan is None else self._merger(plan, event.table_map)
-            merger = mergers[table]
-            count = event.change_count if merger is None else merger.merge(event)
-            counts[table, event.kind] += count
-        return Netted([(each.plan, each.net()) for each in mergers.values() if each], counts)
+                mergers[table] = self._merger(plan_of(table), table_map)
+            mergers[table].merge(table_map, events)
+        counts = {
+            (table, kind): count
+            for table, merger in mergers.items()
+            for kind, count in merger.counts.items()
+        }
+        tables = [net for merger in mergers.values() if (net := merger.net()) is not None]
+        return Netted(tables, Counter(counts))
 
-    def _merger(self, plan: TablePlan, table_map: TableMap) -> "_Merger":
+    def _merger(self, plan: TablePlan | None, table_map: TableMap) -> "_Merger":
+        if plan is None:
+            return _Passed()
         if not plan.key:
             return _Bag(plan)
         tuples = None if self._needs_text(plan) else self._tuples_of(plan, table_map.columns)
@@ -70,92 +79,122 @@ class Netting:
         return tuples
 
 
-class _Images:
+class _Merger(ABC):
+    """What becomes of the changes of one table, which ``counts`` counts by their kind."""
+
+    def __init__(self) -> None:
+        self.counts: Counter[RowKind] = Counter()
+
+    @abstractmethod
+    def merge(self, table_map: TableMap, events: Iterable[RowsEvent]) -> None:
+        """The changes of events, all laid out by this map, come behind those before."""
+
+    @abstractmethod
+    def net(self) -> TableNet | None:
+        """What is left of them."""
+
+
+class _Passed(_Merger):
+    """Of a table that is not replicated."""
+
+    def merge(self, table_map: TableMap, events: Iterable[RowsEvent]) -> None:
+        for event in events:
+            self.counts[event.kind] += event.change_count
+
+    def net(self) -> None:
+        return None
+
+
+class _Images(_Merger):
     """Of a table whose row images become tuples of binary COPY."""
 
     def __init__(self, plan: TablePlan, tuples: RowTuples) -> None:
-        self.plan = plan
+        super().__init__()
+        self._plan = plan
         self._tuples = tuples
         self._changes = TableChanges(CopyFormat.BINARY, tuples.copy_tuple, tuples.copy_key)
 
-    def merge(self, event: RowsEvent) -> int:
-        tuples = self._tuples
-        if not tuples.is_of(event.table_map.columns):
+    def merge(self, table_map: TableMap, events: Iterable[RowsEvent]) -> None:
+        if not self._tuples.is_of(table_map.columns):
             raise ValueError("rows of one batch are laid out in more than one way")
-        _, kind, data, offset, stop, _, _ = event
-        walks, width, net = tuples.walks, tuples.bitmap_bytes, self._changes
-        count = 0
-        while offset < stop:
-            count += 1
-            start = offset
-            key, offset = walks[data[start : start + width]](data, start)
-            if kind == "insert":
-                net.came(kind, key, data, start)
-            elif kind == "delete":
-                net.went(kind, key, data, start)
-            else:
-                before, old_key, start = start, key, offset
+        walks, width = self._tuples.walks, self._tuples.bitmap_bytes
+        came, went, counts = self._changes.came, self._changes.went, self.counts
+        for event in events:
+            _, kind, data, offset, stop, _, _ = event
+            count = 0
+            while offset < stop:
+                count += 1
+                start = offset
                 key, offset = walks[data[start : start + width]](data, start)
-                if key == old_key:
-                    net.came(kind, key, data, start)
+                if kind == "insert":
+                    came(kind, key, data, start)
+                elif kind == "delete":
+                    went(kind, key, data, start)
                 else:
-                    net.went(kind, old_key, data, before)
-                    net.came("insert", key, data, start)
-        if offset != stop:
-            event.rows.check_end(offset)
-        return count
+                    before, old_key, start = start, key, offset
+                    key, offset = walks[data[start : start + width]](data, start)
+                    if key == old_key:
+                        came(kind, key, data, start)
+                    else:
+                        went(kind, old_key, data, before)
+                        came("insert", key, data, start)
+            if offset != stop:
+                event.rows.check_end(offset)
+            counts[kind] += count
 
-    def net(self) -> NetChanges:
-        return self._changes.net()
+    def net(self) -> TableNet:
+        return self._plan, self._changes.net()
 
 
-class _Rows:
+class _Rows(_Merger):
     """Of a table whose rows are decoded, and become lines; so do their keys."""
 
     def __init__(self, plan: TablePlan) -> None:
-        self.plan = plan
+        super().__init__()
+        self._plan = plan
         self._changes = TableChanges(CopyFormat.TEXT, _as_it_is, _as_it_is)
 
-    def merge(self, event: RowsEvent) -> int:
-        plan, net = self.plan, self._changes
-        for before, after in row_pairs(plan, event):
-            old = None if before is None else copy_line(plan.encode_key(before))
-            if after is None:
-                assert old is not None
-                net.went("delete", old, old, 0)
-                continue
-            encoded = plan.encode_binlog(after)
-            new, line = copy_line(plan.key_of(encoded)), copy_line(encoded)
-            if old is not None and old != new:
-                net.went("update", old, old, 0)
-                old = None
-            net.came("insert" if old is None else "update", new, line, 0)
-        return event.change_count
+    def merge(self, table_map: TableMap, events: Iterable[RowsEvent]) -> None:
+        plan, net = self._plan, self._changes
+        for event in events:
+            self.counts[event.kind] += event.change_count
+            for before, after in row_pairs(plan, event):
+                old = None if before is None else copy_line(plan.encode_key(before))
+                if after is None:
+                    assert old is not None
+                    net.went("delete", old, old, 0)
+                    continue
+                encoded = plan.encode_binlog(after)
+                new, line = copy_line(plan.key_of(encoded)), copy_line(encoded)
+                if old is not None and old != new:
+                    net.went("update", old, old, 0)
+                    old = None
+                net.came("insert" if old is None else "update", new, line, 0)
 
-    def net(self) -> NetChanges:
-        return self._changes.net()
+    def net(self) -> TableNet:
+        return self._plan, self._changes.net()
 
 
-class _Bag:
+class _Bag(_Merger):
     """Of a table without a key."""
 
     def __init__(self, plan: TablePlan) -> None:
-        self.plan = plan
+        super().__init__()
+        self._plan = plan
         self._changes = BagChanges()
 
-    def merge(self, event: RowsEvent) -> int:
-        for before, after in row_pairs(self.plan, event):
-            if before is not None:
-                self._changes.delete(self.plan.encode_binlog(before))
-            if after is not None:
-                self._changes.insert(self.plan.encode_binlog(after))
-        return event.change_count
+    def merge(self, table_map: TableMap, events: Iterable[RowsEvent]) -> None:
+        encode = self._plan.encode_binlog
+        for event in events:
+            self.counts[event.kind] += event.change_count
+            for before, after in row_pairs(self._plan, event):
+                if before is not None:
+                    self._changes.delete(encode(before))
+                if after is not None:
+                    self._changes.insert(encode(after))
 
-    def net(self) -> BagChanges:
-        return self._changes
-
-
-_Merger = _Images | _Rows | _Bag
+    def net(self) -> TableNet:
+        return self._plan, self._changes
 
 
 def _as_it_is(line: bytes, _: int) -> CopyRow:
