@@ -23,7 +23,7 @@ from dms_pipeline.binlog.events import (
     TransactionEnd,
 )
 from dms_pipeline.binlog.position import BinlogPosition
-from dms_pipeline.binlog.query_event import parse_query
+from dms_pipeline.binlog.query_event import is_begin, parse_query
 from dms_pipeline.binlog.rows_event import parse_rows
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.table_map import TableMap, parse_table_id, parse_table_map
@@ -90,7 +90,7 @@ class EventFramer:
         # Behind the event in hand; differs from `_offset` within a compressed transaction.
         self._end_offset = start.offset
         self._include = include
-        self._has_checksums = False
+        self._checksum_bytes = 0
         self._last_map = b""
         self._maps_by_number: dict[bytes, TableMap] = {}
         self._maps_by_description: dict[bytes, TableMap] = {}
@@ -121,11 +121,15 @@ class EventFramer:
         """
         if self._include is None:
             packets = filterfalse(self._passes_over, packets)
+        return self._events(packets)
+
+    def _events(self, packets: Iterable[bytes]) -> Iterator[BinlogEvent]:
         unpack, of_rows, of_stream = _HEADER.unpack_from, codes.OF_ROWS, _OF_STREAM
-        xid, gtid = codes.XID, codes.MARIADB_GTID
+        xid, query = codes.XID, codes.QUERY
+        mariadb_gtid, mysql_gtids = codes.MARIADB_GTID, codes.MYSQL_GTIDS
         for packet in packets:
             timestamp, code, end, flags = unpack(packet)
-            start, stop = self._offset, len(packet)
+            start, stop = self._offset, len(packet) - self._checksum_bytes
             if code in of_stream:
                 if code == codes.ROTATE:
                     yield self._rotate(packet, end)
@@ -133,12 +137,8 @@ class EventFramer:
                 if code in codes.HEARTBEATS:
                     continue
                 self._read_checksum_algorithm(packet)
-            elif self._has_checksums:
-                if crc32(packet, _BEFORE_STATUS) != _CHECKED:
-                    raise BinlogError(
-                        f"event after {self.position} is damaged: its checksum is wrong"
-                    )
-                stop -= _CHECKSUM_BYTES
+            elif self._checksum_bytes and crc32(packet, _BEFORE_STATUS) != _CHECKED:
+                raise BinlogError(f"event after {self.position} is damaged: its checksum is wrong")
             self._end_offset = end = end if end >= start else self._offset_behind(end)
             # By far the most events come first; nothing below is about them.
             if code in of_rows and self._group_start is not None:
@@ -148,19 +148,31 @@ class EventFramer:
             elif code == xid:
                 self._offset = self._safe_offset = end
                 yield self._end_transaction(start, timestamp, "commit")
-            elif code == gtid and not packet[_GTID_FLAGS] & _GTID_STANDALONE:
+            elif code == mariadb_gtid and not packet[_GTID_FLAGS] & _GTID_STANDALONE:
                 self._group_start, self._offset = start, end
-                yield self._begin(timestamp)
+                yield self._begin(start, timestamp)
+            elif code in mysql_gtids:
+                self._group_start, self._offset = start, end
+            elif code == query and is_begin(packet, codes.BODY, stop):
+                self._offset = end
+                yield self._begin(start, timestamp)
             else:
                 yield from self._told(_Event(code, flags, packet, stop, timestamp, start))
 
     def _passes_over(self, packet: bytes) -> bool:
         """For a reader of statements: of all else it matters only whether it is a transaction."""
         _, code, end, _ = _HEADER.unpack_from(packet)
-        if code not in codes.OF_ROWS and code not in codes.OF_TRANSACTIONS:
+        begins = code == codes.QUERY and is_begin(
+            packet, codes.BODY, len(packet) - self._checksum_bytes
+        )
+        if not begins and code not in codes.OF_ROWS and code not in codes.OF_TRANSACTIONS:
             return False
         start, self._offset = self._offset, self._offset_behind(end)
-        if code == codes.XID:
+        if begins:
+            self._in_transaction = True
+            if self._group_start is None:
+                self._group_start = start
+        elif code == codes.XID:
             self._in_transaction, self._group_start = False, None
             self._safe_offset = self._offset
         elif code in codes.OF_TRANSACTIONS:
@@ -274,12 +286,13 @@ class EventFramer:
         return RotateEvent(self.position)
 
     def _read_checksum_algorithm(self, packet: bytes) -> None:
-        self._has_checksums = packet[-_CHECKSUM_BYTES - 1] == _CRC32
+        has_checksums = packet[-_CHECKSUM_BYTES - 1] == _CRC32
+        self._checksum_bytes = _CHECKSUM_BYTES if has_checksums else 0
 
     def _mariadb_gtid(self, event: _Event) -> TransactionBegin | None:
         self._group_start = event.start
         is_standalone = event.packet[_GTID_FLAGS] & _GTID_STANDALONE
-        return None if is_standalone else self._begin(event.timestamp)
+        return None if is_standalone else self._begin(event.start, event.timestamp)
 
     def _query(self, event: _Event) -> BinlogEvent | None:
         query = parse_query(
@@ -289,9 +302,7 @@ class EventFramer:
         )
         word = query.statement[:32].strip().rstrip(";").upper()
         if word == "BEGIN" or word.startswith("XA START "):
-            if self._group_start is None:
-                self._group_start = event.start
-            return self._begin(event.timestamp)
+            return self._begin(event.start, event.timestamp)
         if self._in_transaction:
             if word.startswith("XA END "):
                 return None
@@ -309,8 +320,10 @@ class EventFramer:
             session=query.session,
         )
 
-    def _begin(self, timestamp: int) -> TransactionBegin:
-        assert self._group_start is not None
+    def _begin(self, start: int, timestamp: int) -> TransactionBegin:
+        """At an event that begins at ``start``; the group begins at its GTID, if it has one."""
+        if self._group_start is None:
+            self._group_start = start
         self._in_transaction = True
         return TransactionBegin(self._group_start, self._file, self._end_offset, timestamp)
 

@@ -16,6 +16,7 @@ _SIZES = {
 }  # fmt: skip
 """Of the variables before and including the microseconds, those whose size is fixed."""
 _TOO_MANY_SCHEMAS = 254
+_BEGIN = b"BEGIN"
 _CODECS = {"ujis": "euc_jp", "eucjpms": "euc_jp", "macce": "mac_latin2", "hp8": "hp_roman8"}
 """What Python calls otherwise."""
 
@@ -44,6 +45,14 @@ class Query:
     schema: str
     statement: str
     session: Session
+
+
+def is_begin(data: bytes, start: int, stop: int) -> bool:
+    """Whether the body that lies there is the BEGIN that MySQL writes before each transaction."""
+    if not data.endswith(_BEGIN, start, stop):
+        return False
+    variable_bytes = data[start + 11] | data[start + 12] << 8
+    return start + 13 + variable_bytes + data[start + 8] + 1 + len(_BEGIN) == stop
 
 
 def parse_query(body: bytes, *, compressed: bool = False, extra_header: int = 0) -> Query:

@@ -95,6 +95,37 @@ def test_reader_of_statements_knows_which_are_in_a_transaction_of_mariadb(flags,
     assert reader.safe_position.offset == (1000 if is_inside else 1200)
 
 
+@pytest.mark.parametrize("include", [None, lambda table: True], ids=["statements", "all"])
+@pytest.mark.parametrize("schema", [b"s", b""])
+@pytest.mark.parametrize("has_gtid", [True, False])
+@pytest.mark.parametrize("has_checksums", [True, False])
+def test_statement_behind_begin_is_in_a_transaction(include, schema, has_gtid, has_checksums):
+    def sent(packet):
+        return packet + struct.pack("<I", zlib.crc32(packet)) if has_checksums else packet
+
+    gtid = [sent(event(GTID, b"\0" * 40, end=1100))] if has_gtid else []
+    begin = event(QUERY, query(b"BEGIN", b"\x01" + struct.pack("<Q", 4), schema), end=1200)
+    savepoint = event(QUERY, query(b"SAVEPOINT a"), end=1300)
+    xid = event(XID, b"\0" * 8, end=1400)
+    reader = framer(include=include)
+    parse(reader, event(15, b"\0" * 40 + bytes([has_checksums]) + b"\0" * 4))
+    *begun, statement = parse(reader, *gtid, sent(begin), sent(savepoint))
+    assert statement.in_transaction
+    assert [(each.start, each.end) for each in begun] == ([] if include is None else [(1000, 1200)])
+    assert reader.safe_position.offset == 1000
+    parse(reader, sent(xid))
+    assert reader.safe_position.offset == 1400
+
+
+@pytest.mark.parametrize("include", [None, lambda table: True], ids=["statements", "all"])
+@pytest.mark.parametrize("text", [b"SELECT 1 -- BEGIN", b"/* \0BEGIN", b"s\0BEGIN"])
+def test_statement_that_only_ends_like_begin_opens_no_transaction(text, include):
+    reader = framer(include=include)
+    [statement] = parse(reader, event(QUERY, query(text), end=1200))
+    assert (statement.statement.encode(), statement.in_transaction) == (text, False)
+    assert reader.safe_position.offset == 1200
+
+
 def test_transaction_begins_at_its_gtid_and_can_be_resumed_behind_its_end():
     reader = framer()
     begin, inserted, end = parse(reader, *TRANSACTION)
