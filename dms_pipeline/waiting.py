@@ -43,9 +43,14 @@ class Pacing:
         self.sleep(interval_s * (0.75 + self.chance() / 2))
 
     def for_minutes(self, waited_s: float, *, is_billed: bool) -> float:
-        """The interval between two looks at what takes minutes whatever happens."""
-        is_early = waited_s < 8 * self.poll_interval_s
-        return self.poll_interval_s * (1.75 if is_billed and not is_early else 4)
+        """The interval between two looks at what takes minutes whatever happens.
+
+        What is billed is noticed late by a small part of the wait, once it may be there.
+        """
+        is_early = waited_s < 16 * self.poll_interval_s
+        if is_early or not is_billed:
+            return 4 * self.poll_interval_s
+        return max(self.poll_interval_s, waited_s / 24)
 
     def for_any_time(self, waited_s: float, *, expected_s: float = 0.0) -> float:
         """The interval between two looks at what may take seconds or hours.
@@ -53,6 +58,7 @@ class Pacing:
         Until it is expected most of the time that is left; after that a quarter of the time since,
         so that the end of a long wait is noticed late by a small part of the wait.
         """
+        expected_s = max(expected_s, self.poll_interval_s)
         left_s = expected_s - waited_s
         interval = left_s * 0.75 if left_s > 0 else -left_s / 4
         shortest = max(self.poll_interval_s / 2, expected_s / 20)

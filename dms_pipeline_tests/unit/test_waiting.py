@@ -72,8 +72,8 @@ def test_pause_differs_from_the_poll_interval_by_a_quarter_at_most(chance, slept
 @pytest.mark.parametrize(
     ("waited_s", "expected_s", "interval_s"),
     [
-        pytest.param(0, 0, 7.5, id="begins-short"),
-        pytest.param(60, 0, 15, id="a-quarter-of-the-wait"),
+        pytest.param(0, 0, 11.25, id="begins-short"),
+        pytest.param(75, 0, 15, id="a-quarter-of-the-wait"),
         pytest.param(3600, 0, 60, id="not-longer-than-a-minute"),
         pytest.param(0, 40, 30, id="most-of-the-time-that-is-left"),
         pytest.param(0, 3600, 60, id="says-that-it-goes-on"),
@@ -89,7 +89,7 @@ def test_interval_grows_from_when_the_end_is_expected(waited_s, expected_s, inte
 
 @pytest.mark.parametrize(
     ("waited_s", "is_billed", "interval_s"),
-    [(0, True, 60), (119, True, 60), (120, True, 26.25), (900, True, 26.25), (900, False, 60)],
+    [(0, True, 60), (239, True, 60), (240, True, 15), (720, True, 30), (720, False, 60)],
 )
 def test_what_takes_minutes_is_looked_at_more_often_once_it_may_be_there(
     waited_s, is_billed, interval_s
