@@ -9,16 +9,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 from dms_pipeline.binlog.events import (
     BinlogEvent,
+    FormatEvent,
     QueryEvent,
     RotateEvent,
     RowsEvent,
     TransactionBegin,
     TransactionEnd,
 )
-from dms_pipeline.binlog.position import BinlogPosition
 from dms_pipeline.binlog.stream import BinlogStream
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.binlog.xa import XaDecision, xa_decision
@@ -30,6 +31,7 @@ from dms_pipeline.local_dms.engine.checkpoint_codec import Checkpoint
 from dms_pipeline.local_dms.engine.ddl import changes_rows_of, logged_ddl, mentions
 from dms_pipeline.local_dms.engine.ddl_replication import DdlReplication
 from dms_pipeline.local_dms.engine.error_handling import ErrorHandler
+from dms_pipeline.local_dms.engine.reading_progress import ReadingProgress
 from dms_pipeline.local_dms.engine.reporter import Reporter
 from dms_pipeline.local_dms.engine.schema_history import SchemaHistory
 from dms_pipeline.local_dms.engine.sql_words import UnreadableStatementError
@@ -89,18 +91,14 @@ class ChangeCapture:
         self._not_before = not_before
         self._clock = clock
         self._gathering = TransactionGathering(log)
-        self._reached = checkpoint
+        self._progress = ReadingProgress(checkpoint)
         self._applied = checkpoint
         self._handed_over = checkpoint
         self._in_flight: _InFlight | None = None
         self._known_suspended = set(errors.state.suspended)
-        self._begin = TransactionBegin(
-            checkpoint.begin, checkpoint.position, checkpoint.position.offset, 0
-        )
         self._end: StopReason | None = None
         self._before_prepared: tuple[int, Checkpoint] | None = None
         self._handed_over_at = clock()
-        self._source_committed_at: float | None = None
         self._passed_over: set[TableId] = set()
         self._doubtful: dict[TableId, str] = {}
 
@@ -122,11 +120,20 @@ class ChangeCapture:
         return reason
 
     def _read(self) -> StopReason:
+        handle: dict[type[BinlogEvent], Callable[[Any], None]] = {
+            RowsEvent: self._rows,
+            TransactionBegin: self._begin_transaction,
+            TransactionEnd: self._end_transaction,
+            QueryEvent: self._query,
+            # A server that was killed leaves its last transaction in the file without an end.
+            RotateEvent: lambda _: self._gathering.discard(),
+            FormatEvent: lambda _: None,
+        }
         while (reason := self._end or self._stop_reason()) is None:
             idle = True
             for event in self._stream.arrived(_POLL_S):
                 idle = False
-                self._handle(event)
+                handle[type(event)](event)
                 if self._end is not None:
                     break
             self._follow_position()
@@ -143,7 +150,8 @@ class ChangeCapture:
             return "NORMAL"
         if stop.server_time is not None and self._clock() >= stop.server_time:
             return "STOPPED_AT_SERVER_TIME"
-        if stop.cached_changes_end and self._reached.position >= stop.cached_changes_end:
+        end = stop.cached_changes_end
+        if end is not None and self._progress.checkpoint.position >= end:
             return "STOPPED_AFTER_CACHED_EVENTS"
         return None
 
@@ -157,14 +165,13 @@ class ChangeCapture:
         age_s = self._clock() - self._handed_over_at
         if self._gathering.complete:
             return idle or self._gathering.is_full or age_s >= _BATCH_AGE_S
-        return age_s >= _IDLE_CHECKPOINT_S and self._reached != self._handed_over
+        return age_s >= _IDLE_CHECKPOINT_S and self._progress.checkpoint != self._handed_over
 
     def _follow_position(self) -> None:
         """Rotations and events of no interest move the place to resume at as well."""
         position = self._stream.safe_position
-        if not self._commit_time_passed and position > self._reached.position:
-            reached = Checkpoint.at(position)
-            self._reached = reached.with_counts_of(self._reached)
+        if not self._commit_time_passed and position > self._progress.checkpoint.position:
+            self._progress.move_to(position)
 
     def _commit(self) -> None:
         """Apply every complete transaction; an open one stays."""
@@ -174,7 +181,7 @@ class ChangeCapture:
     def _hand_over(self) -> None:
         """Complete transactions go to the target while more is read; two batches at most."""
         self._handed_over_at = self._clock()
-        if self._reached == self._handed_over and not self._gathering.complete:
+        if self._progress.checkpoint == self._handed_over and not self._gathering.complete:
             return
         log, length = self._gathering.hand_over()
         plan_of = self._catalogue.plans.get
@@ -182,15 +189,15 @@ class ChangeCapture:
         self._settle()
         if self._applier.is_stale(batch):
             batch = self._applier.prepare(log, length, plan_of)
-        self._reached = self._handed_over = self._reached.confirmed()
+        self._handed_over = reached = self._progress.confirm()
         result = self._pool.submit(
             self._applier.apply,
             batch,
-            checkpoint=self._reached.encode(),
-            position=str(self._reached.position),
-            committed_at=self._source_committed_at,
+            checkpoint=reached.encode(),
+            position=str(reached.position),
+            committed_at=self._progress.committed_at,
         )
-        self._in_flight = _InFlight(log, self._reached, result)
+        self._in_flight = _InFlight(log, reached, result)
         self._end_if_due()
 
     def _end_if_due(self) -> None:
@@ -217,23 +224,13 @@ class ChangeCapture:
     def _report_checkpoint(self) -> None:
         self._reporter.checkpoint(self._applied.encode())
 
-    def _handle(self, event: BinlogEvent) -> None:
-        if isinstance(event, RowsEvent):
-            self._rows(event)
-        elif isinstance(event, TransactionBegin):
-            self._begin = event
-            self._doubtful.clear()
-            end = self._stop.cached_changes_end
-            # What begins behind the end is not to be applied.
-            if end is not None and event.position.at(event.start) >= end:
-                self._end = "STOPPED_AFTER_CACHED_EVENTS"
-        elif isinstance(event, TransactionEnd):
-            self._end_transaction(event)
-        elif isinstance(event, QueryEvent):
-            self._query(event)
-        elif isinstance(event, RotateEvent):
-            # A server that was killed leaves its last transaction in the file without an end.
-            self._gathering.discard()
+    def _begin_transaction(self, event: TransactionBegin) -> None:
+        self._progress.begin = event
+        self._doubtful.clear()
+        end = self._stop.cached_changes_end
+        # What begins behind the end is not to be applied.
+        if end is not None and event.position.at(event.start) >= end:
+            self._end = "STOPPED_AFTER_CACHED_EVENTS"
 
     def _rows(self, event: RowsEvent) -> None:
         if self._catalogue.is_checked(event.table_map):
@@ -245,7 +242,7 @@ class ChangeCapture:
         try:
             self._catalogue.plan_for_rows(event)
         except UnusableTableError as error:
-            if self._begin.timestamp < self._not_before:
+            if self._progress.begin.timestamp < self._not_before:
                 # Whether the transaction counts shows at its end.
                 self._doubtful[table] = str(error)
                 return
@@ -278,25 +275,17 @@ class ChangeCapture:
         for table, problem in self._doubtful.items():
             self._suspend(table, problem)
         self._doubtful.clear()
-        self._complete(event.start, event.position, event.timestamp)
+        self._complete(event)
 
-    def _complete(self, start: int, position: BinlogPosition, timestamp: int) -> None:
+    def _complete(self, end: TransactionEnd) -> None:
         self._gathering.commit()
-        self._source_committed_at = float(timestamp)
-        self._reached = Checkpoint(
-            position=position,
-            last_event=start,
-            begin=self._begin.start,
-            first_event=self._begin.end,
-            source_id=self._reached.source_id + 1,
-            target_id=self._reached.target_id,
-        )
+        self._progress.transaction_ends(end)
         if self._gathering.is_full and not self._gathering.waits:
             self._hand_over()
 
     def _prepare(self, event: TransactionEnd) -> None:
         if not self._gathering.waits:
-            self._before_prepared = (self._gathering.complete, self._reached)
+            self._before_prepared = (self._gathering.complete, self._progress.checkpoint)
         self._gathering.prepare(event.xid or "")
 
     def _decide(self, decision: XaDecision, event: QueryEvent) -> None:
@@ -310,13 +299,15 @@ class ChangeCapture:
                     " Run a full load"
                 )
             return
-        self._complete(event.position.offset, event.position, event.timestamp)
+        position = event.position
+        self._complete(TransactionEnd(position.offset, position, position.offset, event.timestamp))
 
     def _give_back_undecided(self) -> None:
         """Reading must begin again in front of a transaction that is still prepared."""
         if self._gathering.waits and self._before_prepared is not None:
             self._gathering.prepared.clear()
-            self._gathering.complete, self._reached = self._before_prepared
+            self._gathering.complete, reached = self._before_prepared
+            self._progress.set_to(reached)
             self._gathering.discard()
 
     def _is_outside_time(self, timestamp: int) -> bool:
@@ -376,10 +367,10 @@ class ChangeCapture:
         # What was changed before belongs to the table as it was.
         self._commit()
         if not event.in_transaction:
-            reached = Checkpoint.at(event.position).with_counts_of(self._reached)
-            self._reached = reached.confirmed()
+            self._progress.move_to(event.position)
+            self._progress.confirm()
         suspended = set(self._errors.state.suspended)
-        self._ddl.carry_out(ddl, event, self._reached.encode())
+        self._ddl.carry_out(ddl, event, self._progress.checkpoint.encode())
         self._passed_over.difference_update(ddl.tables)
         for table in set(self._errors.state.suspended) - suspended:
             self._statistics.failed(table)
