@@ -47,10 +47,10 @@ class Pacing:
 
         What is billed is noticed late by a small part of the wait, once it may be there.
         """
-        is_early = waited_s < 16 * self.poll_interval_s
+        is_early = waited_s < 20 * self.poll_interval_s
         if is_early or not is_billed:
             return 4 * self.poll_interval_s
-        return max(self.poll_interval_s, waited_s / 24)
+        return max(self.poll_interval_s, waited_s / 30)
 
     def for_any_time(self, waited_s: float, *, expected_s: float = 0.0) -> float:
         """The interval between two looks at what may take seconds or hours.
