@@ -82,36 +82,19 @@ def load_table(
         TargetError: the target is away, or has no room.
         SourceError: the source is away, or refused.
     """
-    what = f"full load of table {plan.table_id}"
-
-    def load(opened: Callable[[bool], Opened]) -> int:
-        with target.transaction():
-            created = _prepare(target, plan, prep_mode)
-            with opened(created) as arriving:
-                count = _copy(target, plan, arriving, on_rows=on_rows, should_stop=should_stop)
-            if created:
-                add_primary_key(target, plan)
-        return count
-
-    def load_trusting() -> int | None:
-        """None if every value has to be looked at."""
-        if plan.added:
-            return None
-        try:
-            return load(
-                lambda created: _trusting(
-                    source, plan, takes_binary=created or has_planned_types(target, plan)
-                )
-            )
-        except (UnfitValueError, psycopg.DataError) as error:
-            # Which value of which row it is, and what is to become of it, shows row by row.
-            logger.info("%s: every value is looked at, as one does not fit: %s", what, error)
-            return None
-
-    try:
-        rows = load_trusting()
+    load = _TableLoad(source, target, plan, prep_mode, on_rows, should_stop)
+    with _errors_told(f"full load of table {plan.table_id}", target):
+        rows = load.trusting()
         if rows is None:
-            rows = load(lambda _: _checking(source, plan, on_unfit))
+            rows = load.checking(on_unfit)
+    logger.info("loaded table %s: %d rows", plan.table_id, rows)
+    return rows
+
+
+@contextmanager
+def _errors_told(what: str, target: TargetConnection) -> Iterator[None]:
+    try:
+        yield
     except psycopg.OperationalError as error:
         raise target_error(what, error, target) from error
     except psycopg.Error as error:
@@ -123,8 +106,57 @@ def load_table(
                 f"{what}: the source cannot read it: {describe_error(error)}"
             ) from error
         raise source_error(what, error) from error
-    logger.info("loaded table %s: %d rows", plan.table_id, rows)
-    return rows
+
+
+@dataclass(frozen=True, slots=True)
+class _TableLoad:
+    """One table from the source into the target, in one transaction whenever it is tried."""
+
+    source: "Connection[Any]"
+    target: TargetConnection
+    plan: TablePlan
+    prep_mode: PrepMode
+    on_rows: Callable[[int], None]
+    should_stop: Callable[[], bool]
+
+    def trusting(self) -> int | None:
+        """Returns the number of rows, or None if every value has to be looked at."""
+        if self.plan.added:
+            return None
+        try:
+            return self._load(self._open_trusting)
+        except (UnfitValueError, psycopg.DataError) as error:
+            # Which value of which row it is, and what is to become of it, shows row by row.
+            logger.info(
+                "full load of table %s: every value is looked at, as one does not fit: %s",
+                self.plan.table_id,
+                error,
+            )
+            return None
+
+    def checking(self, on_unfit: OnUnfit) -> int:
+        """Returns the number of rows that were not left out."""
+        return self._load(lambda _: _checking(self.source, self.plan, on_unfit))
+
+    def _open_trusting(self, is_new: bool) -> Opened:
+        takes_binary = is_new or has_planned_types(self.target, self.plan)
+        return _trusting(self.source, self.plan, takes_binary=takes_binary)
+
+    def _load(self, opened: Callable[[bool], Opened]) -> int:
+        """``opened`` is told whether the target table is new."""
+        with self.target.transaction():
+            is_new = _prepare(self.target, self.plan, self.prep_mode)
+            with opened(is_new) as arriving:
+                count = _copy(
+                    self.target,
+                    self.plan,
+                    arriving,
+                    on_rows=self.on_rows,
+                    should_stop=self.should_stop,
+                )
+            if is_new:
+                add_primary_key(self.target, self.plan)
+        return count
 
 
 @contextmanager
