@@ -1,6 +1,6 @@
 """Which columns of a table are compared with which, from what both servers say of it now."""
 
-from collections.abc import Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,26 @@ class Extent:
     keys_only: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Definitions:
+    """What both servers say of tables, by the names that those have there."""
+
+    columns: Mapping[TableId, Sequence[SourceColumn]]
+    keys: Mapping[TableId, Sequence[str]]
+    without_snapshots: Container[TableId]
+    target_types: Mapping[TableId, Mapping[str, str]]
+
+    def problem(self, table: ReplicatedTable) -> str:
+        """Why the table cannot be compared whatever its columns are; empty if it can."""
+        if table.source not in self.columns:
+            return "there is no such table on the source"
+        if table.target not in self.target_types:
+            return "there is no such table on the target"
+        if table.source in self.without_snapshots:
+            return "its engine has no transactions: it cannot be read as of one moment"
+        return ""
+
+
 def paired(
     here: "Connection[Any]",
     there: "psycopg.Connection[Any]",
@@ -83,7 +103,15 @@ def paired(
         # The server's own settings would show a TIMESTAMP and a CHAR otherwise.
         cursor.execute("SET SESSION time_zone = '+00:00', sql_mode = ''")
     there.execute("SELECT set_config('timezone', 'UTC', false)")
-    schemas = sorted({table.source.schema for table in extents})
+    known = _read(here, there, extents)
+    return [_pairing(table, known, extent, rules, lob_limit) for table, extent in extents.items()]
+
+
+def _read(
+    here: "Connection[Any]", there: "psycopg.Connection[Any]", tables: Iterable[ReplicatedTable]
+) -> _Definitions:
+    tables = list(tables)
+    schemas = sorted({table.source.schema for table in tables})
     columns: dict[TableId, list[SourceColumn]] = {}
     for schema, name, column, kind, full_kind, charset, length in _rows(here, _COLUMNS, schemas):
         known = SourceColumn(column, kind, full_kind, charset, int(length))
@@ -91,101 +119,91 @@ def paired(
     keys: dict[TableId, list[str]] = {}
     for schema, name, column in _rows(here, _KEYS, schemas):
         keys.setdefault(TableId(schema, name), []).append(column)
-    floating = tables_without_snapshots(here, schemas)
     types: dict[TableId, dict[str, str]] = {}
-    targets = sorted({table.target.schema for table in extents})
+    targets = sorted({table.target.schema for table in tables})
     for schema, name, column, kind in there.execute(_TARGET_COLUMNS, (targets,)).fetchall():
         types.setdefault(TableId(schema, name), {})[column] = kind
-    found = []
-    for table, extent in extents.items():
-        reason = ""
-        if table.source not in columns or table.target not in types:
-            side = "source" if table.source not in columns else "target"
-            reason = f"there is no such table on the {side}"
-        elif table.source in floating:
-            reason = "its engine has no transactions: it cannot be read as of one moment"
-        if reason:
-            found.append(Pairing(table, undecided=reason))
-            continue
-        found.append(
-            _pairing(
-                table,
-                columns[table.source],
-                keys.get(table.source),
-                types[table.target],
-                extent,
-                rules,
-                lob_limit,
-            )
-        )
-    return found
+    return _Definitions(columns, keys, tables_without_snapshots(here, schemas), types)
 
 
 def _pairing(
     table: ReplicatedTable,
-    columns: list[SourceColumn],
-    key: list[str] | None,
-    types: Mapping[str, str],
+    known: _Definitions,
     extent: Extent,
     rules: ColumnRules,
     lob_limit: int | None,
 ) -> Pairing:
+    if problem := known.problem(table):
+        return Pairing(table, undecided=problem)
+    columns, key = known.columns[table.source], known.keys.get(table.source)
     try:
         rows = row_filter(table.filters, {column.name: column.data_type for column in columns})
     except UnclearFilterError as error:
         return Pairing(table, undecided=str(error))
-    known: dict[str, ComparedColumn] = {}
-    writing: dict[str, WrittenColumn] = {}
-    not_compared = []
-    has_key = key is not None
+    pairs: dict[str, _ColumnPair] = {}
+    not_compared: list[str] = []
     for column in columns:
         name = rules.target_name(table.source, column.name)
-        if name is None:
-            not_compared.append(f"{column.name}: a rule of the table mapping changes it")
-            continue
-        target = name if name in types else name.lower()
-        if target not in types:
-            not_compared.append(f"{column.name}: the target has no such column")
-            continue
-        pair = compared(column, target, types[target], lob_limit=lob_limit)
-        if pair is None:
-            not_compared.append(
-                f"{column.name}: {column.column_type} is not compared with {types[target]}"
-            )
-            continue
-        known[column.name] = pair
-        writing[column.name] = written(column, target, types[target], pair)
+        pair = _column_pair(column, name, known.target_types[table.target], lob_limit)
+        if isinstance(pair, str):
+            not_compared.append(f"{column.name}: {pair}")
+        else:
+            pairs[column.name] = pair
+    has_key = key is not None
     # Two texts of one floating point number have two digests.
-    told_apart = [name for name, pair in known.items() if pair.number is not float]
+    told_apart = [name for name, pair in pairs.items() if pair.compared.number is not float]
     if key is None:
         not_compared += [
             f"{name}: a floating point number in a table without a primary key"
-            for name in known
+            for name in pairs
             if name not in told_apart
         ]
         # Rows are told apart by all they have.
-        key, known = told_apart, {name: known[name] for name in told_apart}
+        key, pairs = told_apart, {name: pairs[name] for name in told_apart}
     if not key:
         return Pairing(table, undecided="none of its columns can be compared")
     if missing := [name for name in key if name not in told_apart]:
         return Pairing(table, undecided=f"column {missing[0]} of its key cannot be compared")
-    others = [] if extent.keys_only else [name for name in known if name not in key]
+    others = [] if extent.keys_only else [name for name in pairs if name not in key]
     places = {column.name: place for place, column in enumerate(columns)}
     return Pairing(
         table,
         ComparedTable(
             table.source,
             table.target,
-            tuple(known[name] for name in key),
-            tuple(known[name] for name in others),
+            tuple(pairs[name].compared for name in key),
+            tuple(pairs[name].compared for name in others),
             extent.share,
             rows,
         ),
-        tuple(writing[name] for name in (*key, *others)),
-        has_key,
-        tuple(places[name] for name in key),
-        () if extent.keys_only else tuple(not_compared),
+        written=tuple(pairs[name].written for name in (*key, *others)),
+        has_key=has_key,
+        key_places=tuple(places[name] for name in key),
+        not_compared=() if extent.keys_only else tuple(not_compared),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _ColumnPair:
+    """A column as it is compared, and as it is written."""
+
+    compared: ComparedColumn
+    written: WrittenColumn
+
+
+def _column_pair(
+    column: SourceColumn, name: str | None, types: Mapping[str, str], lob_limit: int | None
+) -> _ColumnPair | str:
+    """With the target's column of that name; a text tells why it is not compared."""
+    if name is None:
+        return "a rule of the table mapping changes it"
+    target = name if name in types else name.lower()
+    if target not in types:
+        return "the target has no such column"
+    pair = compared(column, target, types[target], lob_limit=lob_limit)
+    if pair is None:
+        return f"{column.column_type} is not compared with {types[target]}"
+    return _ColumnPair(pair, written(column, target, types[target], pair))
 
 
 def _rows(
