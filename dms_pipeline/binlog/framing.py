@@ -169,9 +169,7 @@ class EventFramer:
             return False
         start, self._offset = self._offset, self._offset_behind(end)
         if begins:
-            self._in_transaction = True
-            if self._group_start is None:
-                self._group_start = start
+            self._open(start)
         elif code == codes.XID:
             self._in_transaction, self._group_start = False, None
             self._safe_offset = self._offset
@@ -225,7 +223,7 @@ class EventFramer:
             yield parsed
 
     def _dispatch(self, event: _Event) -> BinlogEvent | None:
-        """The commonest events first."""
+        """An event of a compressed transaction, or one that is not known at first sight."""
         code = event.code
         result: BinlogEvent | None = None
         if code in codes.OF_ROWS:
@@ -233,8 +231,7 @@ class EventFramer:
         elif code == codes.XID:
             result = self._end_transaction(event.start, event.timestamp, "commit")
         elif code == codes.MARIADB_GTID:
-            result = self._mariadb_gtid(event)
-        elif code in codes.MYSQL_GTIDS:
+            # Of a statement that stands alone; one that begins a transaction does not come here.
             self._group_start = event.start
         elif code in (codes.QUERY, codes.MARIADB_QUERY_COMPRESSED, codes.EXECUTE_LOAD_QUERY):
             result = self._query(event)
@@ -289,11 +286,6 @@ class EventFramer:
         has_checksums = packet[-_CHECKSUM_BYTES - 1] == _CRC32
         self._checksum_bytes = _CHECKSUM_BYTES if has_checksums else 0
 
-    def _mariadb_gtid(self, event: _Event) -> TransactionBegin | None:
-        self._group_start = event.start
-        is_standalone = event.packet[_GTID_FLAGS] & _GTID_STANDALONE
-        return None if is_standalone else self._begin(event.start, event.timestamp)
-
     def _query(self, event: _Event) -> BinlogEvent | None:
         query = parse_query(
             event.body,
@@ -321,11 +313,18 @@ class EventFramer:
         )
 
     def _begin(self, start: int, timestamp: int) -> TransactionBegin:
-        """At an event that begins at ``start``; the group begins at its GTID, if it has one."""
+        group_start = self._open(start)
+        return TransactionBegin(group_start, self._file, self._end_offset, timestamp)
+
+    def _open(self, start: int) -> int:
+        """A transaction opens by an event that begins there; tells where its group begins.
+
+        That is at the GTID before it, if there is one.
+        """
         if self._group_start is None:
             self._group_start = start
         self._in_transaction = True
-        return TransactionBegin(self._group_start, self._file, self._end_offset, timestamp)
+        return self._group_start
 
     def _end_transaction(
         self, start: int, timestamp: int, outcome: Outcome, xid: str | None = None
