@@ -1,6 +1,6 @@
 """Which columns of a table are compared with which, from what both servers say of it now."""
 
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,9 +108,8 @@ def paired(
 
 
 def _read(
-    here: "Connection[Any]", there: "psycopg.Connection[Any]", tables: Iterable[ReplicatedTable]
+    here: "Connection[Any]", there: "psycopg.Connection[Any]", tables: Collection[ReplicatedTable]
 ) -> _Definitions:
-    tables = list(tables)
     schemas = sorted({table.source.schema for table in tables})
     columns: dict[TableId, list[SourceColumn]] = {}
     for schema, name, column, kind, full_kind, charset, length in _rows(here, _COLUMNS, schemas):
