@@ -37,7 +37,7 @@ class Drain:
         """
         task = self.objects.task()
         window_s = self.stop.window_s or self.objects.pacing.drain_window_s
-        # The latest at which a task stops that an earlier try started.
+        # A task that an earlier try started is expected to have stopped by then.
         stops_at = self.objects.pacing.clock() + window_s
         if task.status == "ready":
             stops_at = self._start(task, resume=False, window_s=window_s)
@@ -63,8 +63,8 @@ class Drain:
         window = 0 if self.stop.at == "commit_time" else window_s
         # DMS takes whole seconds.
         moment = math.ceil(self.objects.pacing.clock() + window)
-        text = f"{self.stop.at}:{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S}"
-        stop = text if is_cdc else None
+        shown = f"{datetime.fromtimestamp(moment, UTC):%Y-%m-%dT%H:%M:%S}"
+        stop = f"{self.stop.at}:{shown}" if is_cdc else None
         self.objects.say(f"starting the task{f', which stops at {stop} (UTC)' if stop else ''}")
         # A full load that broke off begins again: nothing of it was recorded.
         again: StartType = "resume-processing" if is_cdc else "reload-target"
