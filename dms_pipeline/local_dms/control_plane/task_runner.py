@@ -3,7 +3,7 @@
 The task's specification holds passwords, so it goes through the child's stdin, never into its
 arguments. The child ends when its stdin ends, which is also when this process is killed.
 
-An engine takes half a second to load its modules, so one may be made ready before its task starts.
+An engine takes 0.4 s to load its modules, so one may be made ready before its task starts.
 """
 
 import json
