@@ -83,7 +83,7 @@ def load_table(
         SourceError: the source is away, or refused.
     """
     load = _TableLoad(source, target, plan, prep_mode, on_rows, should_stop)
-    with _errors_told(f"full load of table {plan.table_id}", target):
+    with _errors_told(load.what, target):
         rows = load.trusting()
         if rows is None:
             rows = load.checking(on_unfit)
@@ -119,6 +119,10 @@ class _TableLoad:
     on_rows: Callable[[int], None]
     should_stop: Callable[[], bool]
 
+    @property
+    def what(self) -> str:
+        return f"full load of table {self.plan.table_id}"
+
     def trusting(self) -> int | None:
         """Returns the number of rows, or None if every value has to be looked at."""
         if self.plan.added:
@@ -127,11 +131,7 @@ class _TableLoad:
             return self._load(self._open_trusting)
         except (UnfitValueError, psycopg.DataError) as error:
             # Which value of which row it is, and what is to become of it, shows row by row.
-            logger.info(
-                "full load of table %s: every value is looked at, as one does not fit: %s",
-                self.plan.table_id,
-                error,
-            )
+            logger.info("%s: every value is looked at, as one does not fit: %s", self.what, error)
             return None
 
     def checking(self, on_unfit: OnUnfit) -> int:
