@@ -149,6 +149,49 @@ def test_after_a_value_that_does_not_fit_the_rows_are_looked_at_over_the_same_co
     assert [(error.column, error.key) for error in loads.unfit] == [("b", ("2",)), ("c", ("3",))]
 
 
+MANY_COLUMNS = {
+    "id bigint unsigned PRIMARY KEY": "n",
+    "flag tinyint(1)": "n % 2",
+    "small smallint": "n % 60000 - 30000",
+    "price decimal(12,2)": "(n - 20000) * 1.37",
+    "digits decimal(18,0)": "IF(n % 3, n * 10000000000, -999999999999999999)",
+    "wide decimal(40,12)": "(n - 20000) / 7",
+    "ratio double": "n / 3",
+    "part float": "n / 3",
+    "day date": "IF(n % 5000, DATE_ADD('1000-01-01', INTERVAL n * 7 DAY), '0000-00-00')",
+    "moment datetime(6)": "DATE_ADD('1969-12-31', INTERVAL n * 86400.000001 SECOND_MICROSECOND)",
+    "hour datetime": "DATE_ADD('2000-02-28', INTERVAL IF(n % 9, n * 3601, n * 86400) SECOND)",
+    "at timestamp NULL": "DATE_ADD('2001-01-01', INTERVAL n HOUR)",
+    "clock time(3)": "SEC_TO_TIME(n * 11.001 - 90000)",
+    "in_year year": "1901 + n % 200",
+    "name varchar(300) CHARACTER SET utf8mb4": "REPEAT('é', n % 130)",
+    "old varchar(20) CHARACTER SET latin1": "CONCAT('é', n)",
+    "raw varbinary(20)": "UNHEX(HEX(n))",
+    "bits bit(10)": "n % 1024",
+    "kind enum('a','b','c')": "ELT(1 + n % 3, 'a', 'b', 'c')",
+    "some int": "IF(n % 4, n, NULL)",
+    "rare text": "IF(n % 997, NULL, REPEAT('x', n))",
+}
+"""With their values in row ``n``."""
+
+
+def test_many_rows_arrive_as_they_do_in_text(loads):
+    ten = " UNION ALL ".join(f"SELECT {digit} AS d" for digit in range(10))
+    tens = ", ".join(f"({ten}) AS t{place}" for place in range(5))
+    number = " + ".join(f"t{place}.d * {10**place}" for place in range(5))
+    loads.run(
+        f"CREATE TABLE t ({', '.join(MANY_COLUMNS)})",
+        f"INSERT INTO t SELECT {', '.join(MANY_COLUMNS.values())}"
+        f" FROM (SELECT {number} AS n FROM {tens}) AS numbers WHERE n BETWEEN 1 AND 65000",
+    )
+    assert loads.load() == BINARY
+    arrived = loads.rows()
+    with no_prepared_statements(loads):
+        assert loads.load()["execute"] == 0
+    assert len(arrived) == 65000
+    assert arrived == loads.rows()
+
+
 def test_null_in_a_key_of_a_rule_fails_the_load(loads):
     loads.run("CREATE TABLE t (a int, b int)", "INSERT INTO t VALUES (1, 1), (2, NULL)")
     rule = {

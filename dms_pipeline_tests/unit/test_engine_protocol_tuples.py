@@ -1,9 +1,11 @@
 """Tuples made of rows in the binary protocol hold what encoding the printed values gives."""
 
 import struct
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from random import Random
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dms_pipeline.binlog.table_id import TableId
+from dms_pipeline.local_dms.engine.copy_format import CopyRows
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
@@ -202,8 +205,8 @@ def tables(draw: st.DrawFn) -> tuple[list[Kind], list[list[Value | None]]]:
     return kinds, [list(values) for values in rows]
 
 
-def maker_of(plan: TablePlan, kinds: list[Kind]) -> ProtocolTuples:
-    maker = ProtocolTuples.of(plan, [kind.sent for kind in kinds])
+def maker_of(plan: TablePlan, kinds: list[Kind], **how: int) -> ProtocolTuples:
+    maker = ProtocolTuples.of(plan, [kind.sent for kind in kinds], **how)
     assert maker is not None
     return maker
 
@@ -231,9 +234,11 @@ def test_tuples_are_those_of_printed_rows(drawn, behind):
     assert sent_plan.losses.counts == printed_plan.losses.counts
     assert [maker._of_any(packet) for packet in packets] == made
     stream = b"".join(map(framed, packets))
-    taken: list[bytes] = []
+    taken = CopyRows()
     assert maker.take(taken, stream + behind) == len(stream)
-    assert taken == made
+    assert (taken.pieces, taken.count) == (made, len(made))
+    three_times = {lost: 3 * count for lost, count in printed_plan.losses.counts.items()}
+    assert sent_plan.losses.counts == Counter(three_times)
 
 
 def test_rows_whose_times_have_other_lengths_follow_each_other():
@@ -299,6 +304,88 @@ def test_a_number_that_does_not_fit_is_an_unfit_value():
     unfit, fitting = (row_packet([(b"", byte * 8)]) for byte in (b"\xff", b"\1"))
     with pytest.raises(UnfitValueError):
         maker.tuples([unfit])
-    taken: list[bytes] = []
+    taken = CopyRows()
     assert maker.take(taken, framed(fitting) + framed(unfit)) == len(framed(fitting))
-    assert taken == maker.tuples([fitting])
+    assert taken.pieces == maker.tuples([fitting])
+
+
+@settings(max_examples=300)
+@given(
+    tables(), st.integers(0, 99), st.sampled_from((b"", framed(b"\xfe" + bytes(4)), b"\x09", b"\1"))
+)
+def test_many_rows_at_once_become_the_tuples_of_each(drawn, seed, behind):
+    kinds, rows = drawn
+    one_plan, many_plan = planned(kinds), planned(kinds)
+    packets = [row_packet(row) for row in rows] * 250
+    Random(seed).shuffle(packets)
+    packets = packets[: 1 + 1_000_000 // max(map(len, packets))]
+    try:
+        made = maker_of(one_plan, kinds).tuples(packets)
+    except UnfitValueError:
+        return
+    maker, stream = maker_of(many_plan, kinds, many_rows=0), b"".join(map(framed, packets))
+    for taken in (CopyRows(), CopyRows()):
+        assert maker.take(taken, stream + behind) == len(stream)
+        assert (taken.count, tuples_in(taken)) == (len(made), sorted(made))
+    assert many_plan.losses.counts == one_plan.losses.counts + one_plan.losses.counts
+
+
+TEXT_AND_TIME = [
+    printed(253, TEXTS, data_type="varchar", charset="utf8mb4", char_length=300),
+    moment(12, "datetime", 6),
+]
+USUAL = (b"usual", struct.pack("<BHBBBBBI", 11, 2026, 2, 28, 1, 2, 3, 4))
+
+
+@pytest.mark.parametrize("place", [0, 300, 600])
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        (b"usual", b"\0"),
+        (b"usual", struct.pack("<BHBB", 4, 2026, 2, 28)),
+        (b"usual", struct.pack("<BHBBBBBI", 11, 2026, 2, 29, 1, 2, 3, 4)),
+        (b"usual", struct.pack("<BHBBBBBI", 11, 0, 1, 1, 1, 2, 3, 4)),
+        (b"usual", struct.pack("<BHBBBBBI", 11, 9999, 12, 31, 1, 2, 3, 4)),
+        (b"x" * 250, USUAL[1]),
+        (b"x" * 251, USUAL[1]),
+        (b"", b"\0"),
+        (b"usual", None),
+        (b"rare", USUAL[1]),
+    ],
+)
+def test_a_rare_row_among_many_becomes_the_tuple_it_becomes_alone(text, time, place):
+    one_plan, many_plan = planned(TEXT_AND_TIME), planned(TEXT_AND_TIME)
+    usual, rare = (
+        row_packet([(b"", counted(text)), None if time is None else (b"", time)])
+        for text, time in (USUAL, (text, time))
+    )
+    made = maker_of(one_plan, TEXT_AND_TIME).tuples([usual, rare])
+    maker = maker_of(many_plan, TEXT_AND_TIME, many_rows=0)
+    maker.take(CopyRows(), framed(usual))
+    taken = CopyRows()
+    stream = framed(usual) * place + framed(rare) + framed(usual) * (600 - place)
+    assert maker.take(taken, stream) == len(stream)
+    assert (taken.count, tuples_in(taken)) == (601, sorted([made[0]] * 600 + [made[1]]))
+    assert many_plan.losses.counts == one_plan.losses.counts
+
+
+def test_a_number_among_many_that_does_not_fit_is_an_unfit_value():
+    kinds = [whole(8, "bigint", 8, unsigned=True)]
+    maker = maker_of(planned(kinds), kinds, many_rows=0)
+    unfit, fitting = (framed(row_packet([(b"", byte * 8)])) for byte in (b"\xff", b"\1"))
+    assert maker.take(CopyRows(), fitting * 2) == len(fitting * 2)
+    with pytest.raises(UnfitValueError):
+        maker.take(CopyRows(), fitting * 600 + unfit)
+
+
+def tuples_in(taken: CopyRows) -> list[bytes]:
+    """One by one, in the order of their bytes."""
+    stream, found, start = b"".join(taken.pieces), [], 0
+    while start < len(stream):
+        end = start + 2
+        for _ in range(int.from_bytes(stream[start:end], "big")):
+            size = int.from_bytes(stream[end : end + 4], "big", signed=True)
+            end += 4 + max(size, 0)
+        found.append(stream[start:end])
+        start = end
+    return sorted(found)

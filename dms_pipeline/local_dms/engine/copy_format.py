@@ -2,7 +2,9 @@
 
 import struct
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from enum import Enum
+from typing import Self
 
 Field = bytes | None
 """One value as it goes into a COPY text stream; None is NULL."""
@@ -43,6 +45,23 @@ class CopyFormat(Enum):
         field = struct.pack(">i", len(text)) + text
         count = struct.pack(">h", column_count + 1)
         return [count + row[len(count) :] + field for row in rows]
+
+
+@dataclass(slots=True)
+class CopyRows:
+    """Rows one behind the other, and how many. A piece need not be a row."""
+
+    pieces: list[bytes] = field(default_factory=list)
+    count: int = 0
+
+    @classmethod
+    def of(cls, rows: Iterable[CopyRow]) -> Self:
+        pieces = list(rows)
+        return cls(pieces, len(pieces))
+
+    def add(self, pieces: Iterable[bytes], rows: int) -> None:
+        self.pieces += pieces
+        self.count += rows
 
 
 def copy_line(row: EncodedRow) -> bytes:

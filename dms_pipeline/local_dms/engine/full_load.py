@@ -18,7 +18,7 @@ from pymysql.connections import Connection
 from dms_pipeline.binlog.connection import describe_error, is_about_statement, source_error
 from dms_pipeline.binlog.table_id import quoted, quoted_table
 from dms_pipeline.errors import LoadError
-from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_line
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, CopyRows, copy_line
 from dms_pipeline.local_dms.engine.protocol_tuples import ProtocolTuples
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.target_errors import describe_target_error, target_error
@@ -50,7 +50,7 @@ class _Arriving:
     """Rows of a COPY stream, as many at a time as have come."""
 
     format: CopyFormat
-    rows: Iterable[Iterable[CopyRow]]
+    rows: Iterable[CopyRows]
 
 
 Opened = AbstractContextManager[_Arriving]
@@ -175,7 +175,7 @@ def _trusting(
                 return
     line = compile_line(plan)
     with unloading(source, select_statement(plan)) as sent:
-        yield _Arriving(CopyFormat.TEXT, (map(line, rows) for rows in sent))
+        yield _Arriving(CopyFormat.TEXT, (CopyRows.of(map(line, rows)) for rows in sent))
 
 
 @contextmanager
@@ -190,7 +190,7 @@ def _checking(source: "Connection[Any]", plan: TablePlan, on_unfit: OnUnfit) -> 
                 on_unfit(error)
 
     with unloading(source, select_statement(plan)) as sent:
-        yield _Arriving(CopyFormat.TEXT, map(lines, sent))
+        yield _Arriving(CopyFormat.TEXT, (CopyRows.of(lines(rows)) for rows in sent))
 
 
 def _prepare(target: TargetConnection, plan: TablePlan, prep_mode: PrepMode) -> bool:
@@ -240,11 +240,11 @@ def _copy(
 def _chunks(arriving: _Arriving) -> Iterator[tuple[bytes, int]]:
     """The stream and how many rows, in pieces that are small unless a row is large."""
     pieces, size, count = [arriving.format.header], 0, 0
-    for rows in map(list, arriving.rows):
-        piece = b"".join(rows)
+    for rows in arriving.rows:
+        piece = b"".join(rows.pieces)
         pieces.append(piece)
         size += len(piece)
-        count += len(rows)
+        count += rows.count
         if size >= _CHUNK_BYTES:
             yield b"".join(pieces), count
             pieces, size, count = [], 0, 0

@@ -6,12 +6,12 @@ stands in ``type_mapping.sent_fields``.
 """
 
 import struct
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Self
 
 from dms_pipeline.binlog.packets import CONTINUED
-from dms_pipeline.local_dms.engine.copy_format import CopyRow
+from dms_pipeline.local_dms.engine.copy_format import CopyRow, CopyRows
 from dms_pipeline.local_dms.engine.protocol_row_code import (
     Others,
     SentRows,
@@ -25,6 +25,8 @@ from dms_pipeline.local_dms.engine.type_mapping.sent_fields import SentColumn, S
 
 _PREFIX_SIZE = 4
 _MOST_PATTERNS = 64
+# So many rows of a table pay for what it takes to load arrays.
+_MANY_ROWS = 20_000
 
 
 class ProtocolTuples:
@@ -32,12 +34,20 @@ class ProtocolTuples:
 
     There is a function for each bitmap of NULLs with the lengths of the times that are not.
     Making one takes as long as using it for hundreds of rows: beyond some, one that can do with any
-    row does the rest.
+    row does the rest. Where rows are many, arrays do what they can (``protocol_columns``).
     """
 
     @classmethod
-    def of(cls, plan: TablePlan, columns: Sequence[SentColumn]) -> Self | None:
-        """None where a row needs more than its own values, or one has no binary form."""
+    def of(
+        cls, plan: TablePlan, columns: Sequence[SentColumn], *, many_rows: int = _MANY_ROWS
+    ) -> Self | None:
+        """None where a row needs more than its own values, or one has no binary form.
+
+        Args:
+            plan: of the table.
+            columns: as the server describes them.
+            many_rows: behind so many, arrays are used.
+        """
         if plan.added or len(columns) != len(plan.columns):
             return None
         forms: list[SentForm] = []
@@ -46,9 +56,9 @@ class ProtocolTuples:
             if form is None:
                 return None
             forms.append(form)
-        return cls(SentRows(columns, forms))
+        return cls(SentRows(columns, forms), many_rows)
 
-    def __init__(self, rows: SentRows) -> None:
+    def __init__(self, rows: SentRows, many_rows: int) -> None:
         self._rows = rows
         # The length of a packet and its number, a status, and the bitmap.
         begin = struct.Struct(f"<IB{rows.head - 1}s")
@@ -58,28 +68,48 @@ class ProtocolTuples:
         self._known: dict[tuple[bytes, bytes], ToTuple] = {}
         # By bitmaps alone: for the lengths that came last.
         self._usual = _Usual(self._of_other_lengths)
+        self._few_left = many_rows
+        self._take: Callable[[CopyRows, bytes], int] = self._take_few
 
     def tuples(self, rows: list[bytes]) -> list[CopyRow]:
         """Raises UnfitValueError for a value that the target's type cannot hold."""
         usual, head = self._usual, self._rows.head
-        try:
+        with _unfit_told():
             return [usual[row[1:head]](row) for row in rows]
-        except (ValueError, struct.error) as error:
-            if isinstance(error, UnfitValueError):
-                raise
-            raise UnfitValueError(f"a value has not the form of its type: {error}") from error
 
-    def take(self, made: list[CopyRow], packets: bytes) -> int:
+    def take(self, made: CopyRows, packets: bytes) -> int:
         """Make tuples of the rows that a stream of packets begins with; the offset behind them.
 
         The same as to cut it first, and quicker. It stops in front of what is no row, or is not
-        whole, or has a value that does not fit.
+        whole, or has a value that does not fit. Rows need not keep their order.
+
+        Raises:
+            UnfitValueError: a value does not fit.
         """
-        offset, size = 0, len(packets)
-        if size > CONTINUED:
+        if len(packets) > CONTINUED:
             # One may be a part of a row. Rows that long are few.
-            return offset
-        usual, begin, add, last = self._usual, self._begin, made.append, size - self._begin_size
+            return 0
+        with _unfit_told():
+            return self._take(made, packets)
+
+    def _take_few(self, made: CopyRows, packets: bytes) -> int:
+        before = made.count
+        end = self._take_each(made, packets)
+        self._few_left -= made.count - before
+        if self._few_left < 0:
+            self._take = self._of_many()
+        return end
+
+    def _of_many(self) -> Callable[[CopyRows, bytes], int]:
+        # Here, since most tables have no need of arrays.
+        from dms_pipeline.local_dms.engine.protocol_columns import ProtocolColumns  # noqa: PLC0415
+
+        return ProtocolColumns(self._rows, self.tuples).take
+
+    def _take_each(self, made: CopyRows, packets: bytes) -> int:
+        offset, size = 0, len(packets)
+        usual, begin, last = self._usual, self._begin, size - self._begin_size
+        rows: list[CopyRow] = []
         with suppress(ValueError, struct.error):
             while offset <= last:
                 length, status, nulls = begin(packets, offset)
@@ -87,8 +117,9 @@ class ProtocolTuples:
                 end = start + (length & CONTINUED)
                 if status or end > size:
                     break
-                add(usual[nulls](packets[start:end]))
+                rows.append(usual[nulls](packets[start:end]))
                 offset = end
+        made.add(rows, len(rows))
         return offset
 
     def _of_any(self, row: bytes) -> CopyRow:
@@ -118,3 +149,13 @@ class _Usual(dict[bytes, ToTuple]):
 
     def __missing__(self, nulls: bytes) -> ToTuple:
         return self._for_others
+
+
+@contextmanager
+def _unfit_told() -> Iterator[None]:
+    try:
+        yield
+    except (ValueError, struct.error) as error:
+        if isinstance(error, UnfitValueError):
+            raise
+        raise UnfitValueError(f"a value has not the form of its type: {error}") from error

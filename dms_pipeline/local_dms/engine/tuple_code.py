@@ -17,6 +17,7 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
     NULL,
     BinaryForm,
     Computed,
+    FieldOf,
     NoValueError,
     Packed,
     Verbatim,
@@ -125,6 +126,15 @@ class TupleCode:
             pack = self.struct_method("pack", f">{''.join(codes)}")
             self._fields.append(f"{pack}({', '.join(values)})")
             self._codes, self._values = [], []
+
+
+def field_of(form: BinaryForm) -> FieldOf:
+    """What makes the field of one value, which is one number or one text."""
+    code = TupleCode(takes_null=True)
+    code.field(form, 0)
+    value = "v0_0" if isinstance(form, Computed) else "v0"
+    function: FieldOf = code.function(value, code.expression())
+    return function
 
 
 @lru_cache(_REMEMBERED)

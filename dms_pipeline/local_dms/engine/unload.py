@@ -19,7 +19,7 @@ from pymysql.protocol import FieldDescriptorPacket, MysqlPacket
 
 from dms_pipeline.binlog.connection import is_about_statement
 from dms_pipeline.binlog.packets import PacketCutter
-from dms_pipeline.local_dms.engine.copy_format import CopyRow
+from dms_pipeline.local_dms.engine.copy_format import CopyRows
 from dms_pipeline.local_dms.engine.protocol_tuples import ProtocolTuples
 from dms_pipeline.local_dms.engine.type_mapping.sent_fields import SentColumn
 
@@ -62,13 +62,13 @@ class RowPackets:
             self._look_for_end(packets)
             yield packets
 
-    def tuples(self, maker: ProtocolTuples) -> Iterator[list[CopyRow]]:
+    def tuples(self, maker: ProtocolTuples) -> Iterator[CopyRows]:
         """Instead of the packets, what becomes of them in the binary protocol."""
         while self._is_open:
-            made: list[CopyRow] = []
+            made = CopyRows()
             packets = self._cutter.cut(self._read(), partial(maker.take, made))
             self._look_for_end(packets)
-            made += maker.tuples(packets)
+            made.add(maker.tuples(packets), len(packets))
             yield made
 
     def finish(self) -> None:

@@ -48,6 +48,8 @@ class Computed:
         names: what the expressions use beside, by names that mean the same in all of them.
         on_null: called for a value that has no field and becomes NULL: for which one of the
             statements raises ``NoValueError``.
+        of_arrays: the same values for many rows at once, of an array for each number in the log;
+            None if there is no such way. Raises ``NoValueError`` if one of the rows has none.
     """
 
     read: str
@@ -56,6 +58,7 @@ class Computed:
     before: tuple[str, ...] = ()
     names: Mapping[str, Any] | None = None
     on_null: Callable[[], None] = pass_over_null
+    of_arrays: Callable[..., tuple[Any, ...]] | None = None
 
 
 class NoValueError(Exception):
