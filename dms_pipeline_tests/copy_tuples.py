@@ -9,7 +9,7 @@ import pytest
 from psycopg import pq
 from psycopg.adapt import Transformer
 
-from dms_pipeline.local_dms.engine.copy_format import EncodedRow
+from dms_pipeline.local_dms.engine.copy_format import CopyRows, EncodedRow
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
 
@@ -54,3 +54,17 @@ def expect_refusal(error: ValueDoesNotFitError, make: Callable[[], object]) -> N
     if "text" not in error.reason:
         with pytest.raises((UnfitValueError, struct.error)):
             make()
+
+
+def tuples_in(rows: CopyRows) -> list[bytes]:
+    """One by one, in the order of their bytes."""
+    stream, found, start = b"".join(rows.pieces), list[bytes](), 0
+    while start < len(stream):
+        end = start + 2
+        for _ in range(int.from_bytes(stream[start:end], "big")):
+            size = int.from_bytes(stream[end : end + 4], "big", signed=True)
+            end += 4 + max(size, 0)
+        found.append(stream[start:end])
+        start = end
+    assert len(found) == rows.count
+    return sorted(found)

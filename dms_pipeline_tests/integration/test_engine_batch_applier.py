@@ -12,7 +12,7 @@ from dms_pipeline.binlog.events import RowKind
 from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.batch_applier import BatchApplier, ConflictError
 from dms_pipeline.local_dms.engine.change_batch import NetChanges
-from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_line
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, CopyRows, copy_line
 from dms_pipeline.local_dms.engine.error_policies import ErrorPolicies
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
@@ -92,8 +92,8 @@ def net_changes(
             first: [encoded(copy_format, *(k if isinstance(k, tuple) else (k,))) for k in keys]
             for first, keys in (deletes or {}).items()
         },
-        [encoded(copy_format, *row) for row in updates or ()],
-        [encoded(copy_format, *row) for row in inserts or ()],
+        CopyRows.of(encoded(copy_format, *row) for row in updates or ()),
+        CopyRows.of(encoded(copy_format, *row) for row in inserts or ()),
     )
 
 

@@ -3,7 +3,7 @@ from hypothesis import strategies as st
 
 from dms_pipeline.binlog.events import RowKind
 from dms_pipeline.local_dms.engine.change_batch import TableChanges
-from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, CopyRows
 
 Change = tuple[str, int, int, int]
 Table = dict[int, CopyRow]
@@ -17,24 +17,33 @@ CHANGES = st.lists(
 )
 
 
-def new_batch() -> TableChanges:
-    """Rows lie behind other bytes; their keys are the first field."""
-    return TableChanges(
-        CopyFormat.TEXT,
-        lambda data, offset: data[offset:],
-        lambda data, offset: data[offset:].partition(b"\t")[0] + b"\n",
-    )
+class Batch(TableChanges):
+    """Of rows in a list; their keys are the first field."""
+
+    format = CopyFormat.TEXT
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.made: list[CopyRow] = []
+
+    def rows(self, places: list[int]) -> CopyRows:
+        return CopyRows.of(self.made[place] for place in places)
+
+    def keys(self, places: list[int]) -> list[CopyRow]:
+        return [self.made[place].partition(b"\t")[0] + b"\n" for place in places]
 
 
-def came(batch: TableChanges, kind: RowKind, row: CopyRow) -> None:
-    batch.came(kind, row.partition(b"\t")[0], b"before" + row, len(b"before"))
+def came(batch: Batch, kind: RowKind, row: CopyRow) -> None:
+    batch.made.append(row)
+    batch.came(kind, row.partition(b"\t")[0], len(batch.made) - 1)
 
 
-def went(batch: TableChanges, kind: RowKind, row: CopyRow) -> None:
-    batch.went(kind, row.partition(b"\t")[0], b"before" + row, len(b"before"))
+def went(batch: Batch, kind: RowKind, row: CopyRow) -> None:
+    batch.made.append(row)
+    batch.went(kind, row.partition(b"\t")[0], len(batch.made) - 1)
 
 
-def play(changes: list[Change], table: Table, batch: TableChanges) -> None:
+def play(changes: list[Change], table: Table, batch: Batch) -> None:
     """Apply valid changes one by one to a dict, and to the batch."""
     for kind, old, new, value in changes:
         row = b"%d\t%d\n" % (new, value)
@@ -53,25 +62,25 @@ def play(changes: list[Change], table: Table, batch: TableChanges) -> None:
             went(batch, "delete", table.pop(old))
 
 
-def apply_net(batch: TableChanges, table: Table) -> None:
-    net = batch.net()
+def apply_net(batch: Batch, table: Table) -> None:
+    net = batch.net(batch)
     for keys in net.deletes.values():
         for gone in keys:
             table.pop(int(gone), None)
-    for row in net.updates + net.inserts:
+    for row in net.updates.pieces + net.inserts.pieces:
         table[int(row.partition(b"\t")[0])] = row
 
 
 @given(CHANGES, CHANGES)
 def test_net_changes_give_the_same_table_as_single_ones_also_when_applied_twice(before, changes):
     source: Table = {}
-    play(before, source, new_batch())
-    target, batch = dict(source), new_batch()
+    play(before, source, Batch())
+    target, batch = dict(source), Batch()
     play(changes, source, batch)
-    net = batch.net()
+    net = batch.net(batch)
     # What a strict target checks: each key was there, or was not, as its first change needs it.
-    assert all(int(row.partition(b"\t")[0]) in target for row in net.updates)
-    assert all(int(row.partition(b"\t")[0]) not in target for row in net.inserts)
+    assert all(int(row.partition(b"\t")[0]) in target for row in net.updates.pieces)
+    assert all(int(row.partition(b"\t")[0]) not in target for row in net.inserts.pieces)
     for first, keys in net.deletes.items():
         assert all((int(gone) in target) == (first != "insert") for gone in keys)
     apply_net(batch, target)
@@ -81,18 +90,18 @@ def test_net_changes_give_the_same_table_as_single_ones_also_when_applied_twice(
 
 
 def test_changed_key_is_a_delete_and_an_insert():
-    batch = new_batch()
+    batch = Batch()
     went(batch, "update", b"1\tx\n")
     came(batch, "insert", b"2\tx\n")
-    net = batch.net()
+    net = batch.net(batch)
     assert net.deletes == {"update": [b"1\n"]}
-    assert (net.inserts, net.updates) == ([b"2\tx\n"], [])
+    assert (net.inserts.pieces, net.updates.pieces) == ([b"2\tx\n"], [])
 
 
 def test_key_moved_away_and_back_stays():
-    batch = new_batch()
+    batch = Batch()
     for old, new in ((b"1\t\n", b"2\t\n"), (b"2\t\n", b"1\t\n")):
         went(batch, "update", old)
         came(batch, "insert", new)
-    assert batch.net().deletes == {"insert": [b"2\n"]}
-    assert batch.net().updates == [b"1\t\n"]
+    assert batch.net(batch).deletes == {"insert": [b"2\n"]}
+    assert batch.net(batch).updates.pieces == [b"1\t\n"]

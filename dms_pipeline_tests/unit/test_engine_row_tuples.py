@@ -1,6 +1,10 @@
 """Tuples made straight of row images hold what decoding and encoding each value gives."""
 
 import struct
+from collections.abc import Callable
+from functools import partial
+from itertools import accumulate
+from random import Random
 from typing import Any
 from unittest.mock import patch
 
@@ -17,14 +21,14 @@ from dms_pipeline.binlog.column_sizes import (
 )
 from dms_pipeline.binlog.row_decoder import compile_row_decoder
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine import row_tuples
+from dms_pipeline.local_dms.engine import image_columns, row_tuples
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.row_tuples import RowTuples
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.table_planning import plan_table
-from dms_pipeline_tests.copy_tuples import expect_refusal, same
+from dms_pipeline_tests.copy_tuples import expect_refusal, same, tuples_in
 
 RULES = MappingRules.from_message(
     {
@@ -44,16 +48,20 @@ RULES = MappingRules.from_message(
 )  # fmt: skip
 
 
-def decimal_kind(precision: int, scale: int) -> tuple[int, bytes, dict[str, Any]]:
+Kind = tuple[int, bytes, dict[str, Any]]
+"""The binary log's type and metadata, and what the catalogue says."""
+
+
+def decimal_kind(precision: int, scale: int) -> Kind:
     described = {"data_type": "decimal", "precision": precision, "scale": scale}
     return 246, bytes((precision, scale)), described
 
 
-def time_kind(code: int, name: str, digits: int) -> tuple[int, bytes, dict[str, Any]]:
+def time_kind(code: int, name: str, digits: int) -> Kind:
     return code, bytes((digits,)), {"data_type": name, "fraction_digits": digits}
 
 
-KINDS: list[tuple[int, bytes, dict[str, Any]]] = [
+KINDS: list[Kind] = [
     *[
         (code, b"", {"data_type": name, "column_type": name + sign})
         for code, name in ((1, "tinyint"), (2, "smallint"), (9, "mediumint"), (3, "int"),
@@ -128,8 +136,10 @@ def decimal_raw(digits: int, precision: int, scale: int, *, negative: bool) -> b
 
 
 @st.composite
-def images(draw: st.DrawFn) -> tuple[TablePlan, tuple[ColumnFormat, ...], bytes]:
-    """A table with a key at any place, and the image of one row behind other bytes."""
+def images(
+    draw: st.DrawFn, most: int = 1
+) -> tuple[Callable[[], TablePlan], tuple[ColumnFormat, ...], list[bytes]]:
+    """A table with a key at any place, and the images of rows."""
     kinds = draw(st.lists(st.sampled_from(KINDS), max_size=8))
     key_at = draw(st.integers(0, len(kinds)))
     kinds.insert(key_at, draw(st.sampled_from(KEYS)))
@@ -139,21 +149,28 @@ def images(draw: st.DrawFn) -> tuple[TablePlan, tuple[ColumnFormat, ...], bytes]
         name = f"gone{at}" if at != key_at and draw(st.booleans()) else f"c{at}"
         columns.append(Column(**{"name": name, "column_type": described["data_type"], **described}))
     table = SourceTable(TableId("s", "t"), tuple(columns), (columns[key_at].name,))
+    raws = [draw(image(kinds)) for _ in range(draw(st.integers(1, most)))]
+    plan = partial(plan_table, table, RULES, "", LobSettings("limited", 4))
+    return plan, formats, raws
+
+
+@st.composite
+def image(draw: st.DrawFn, kinds: list[Kind]) -> bytes:
     nulls = draw(st.integers(0, (1 << len(kinds)) - 1))
     raw = nulls.to_bytes((len(kinds) + 7) // 8, "little")
-    for at, (column, kind) in enumerate(zip(formats, kinds, strict=True)):
+    for at, (code, metadata, described) in enumerate(kinds):
         if not nulls >> at & 1:
-            raw += draw(values(column, kind[2]))
-    return plan_table(table, RULES, "", LobSettings("limited", 4)), formats, raw
+            raw += draw(values(ColumnFormat(code, metadata), described))
+    return raw
 
 
 @settings(max_examples=500)
 @given(images(), st.binary(max_size=3), st.binary(max_size=3), st.sampled_from([0, 1]))
 def test_tuples_and_keys_are_those_of_decoded_rows(drawn, before, behind, most_patterns):
-    plan, formats, raw = drawn
+    plan, formats, [raw] = drawn
     data, offset = before + raw + behind, len(before)
     with patch.object(row_tuples, "_MOST_PATTERNS", most_patterns):
-        compare(plan, formats, raw, data, offset)
+        compare(plan(), formats, raw, data, offset)
 
 
 def compare(
@@ -185,6 +202,30 @@ def compare(
         assert plan.losses.counts == lost
         assert made[:2] == len(plan.columns).to_bytes(2, "big")
         same(made[2:], encoded, plan.columns)
+
+
+@settings(max_examples=500)
+@given(images(most=3), st.integers(0, 99), st.binary(max_size=3))
+def test_many_images_at_once_become_the_tuples_of_each(drawn, seed, between):
+    plan, formats, raws = drawn
+    chosen = Random(seed).choices(raws, k=12)
+    data = between.join([b"", *chosen, b""])
+    ends = list(accumulate(len(between) + len(raw) for raw in chosen))
+    offsets = [end - len(raw) for end, raw in zip(ends, chosen, strict=True)]
+    one_plan, many_plan = plan(), plan()
+    each = RowTuples.of(one_plan, formats)
+    many = RowTuples.of(many_plan, formats, many_rows=0)
+    assert each is not None
+    assert many is not None
+    with patch.object(image_columns, "FEW_ROWS", 3):
+        try:
+            made = [each.copy_tuple(data, offset) for offset in offsets]
+        except (ValueError, struct.error) as error:
+            with pytest.raises(type(error)):
+                many.copy_tuples(data, offsets)
+            return
+        assert tuples_in(many.copy_tuples(data, offsets)) == sorted(made)
+    assert many_plan.losses.counts == one_plan.losses.counts
 
 
 @pytest.mark.parametrize("most_patterns", [0, 1])

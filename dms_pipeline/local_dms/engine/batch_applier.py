@@ -21,6 +21,7 @@ from dms_pipeline.local_dms.engine.change_batch import BagChanges, NetChanges
 from dms_pipeline.local_dms.engine.copy_format import (
     CopyFormat,
     CopyRow,
+    CopyRows,
     EncodedRow,
     copy_line,
 )
@@ -88,12 +89,12 @@ class BatchApplier:
         if not (self._is_strict("insert") and self._is_strict("update")):
             self._upsert(plan, net)
             return
-        if net.updates:
+        if net.updates.count:
             self._update(plan, net)
-        if net.inserts:
+        if net.inserts.count:
             # A key that is there already is refused, and then the policies decide row by row.
             columns = names(plan.columns)
-            self._copy(qualified(plan), net.format, net.inserts, columns)
+            self._copy(qualified(plan), net.format, net.inserts.pieces, columns)
 
     def _delete(self, plan: TablePlan, net: NetChanges) -> None:
         """Keys that are gone in the end; their first change tells whether the target has them."""
@@ -124,21 +125,21 @@ class BatchApplier:
         return not tolerated[first]
 
     def _update(self, plan: TablePlan, net: NetChanges) -> None:
-        staging = self._stage(plan, "rows", plan.columns, net.format, net.updates)
+        staging = self._stage(plan, "rows", plan.columns, net.format, net.updates.pieces)
         known = self._write(plan, staging, _update_or_search(plan, staging))
-        self._check("update", len(net.updates), known)
+        self._check("update", net.updates.count, known)
 
     def _upsert(self, plan: TablePlan, net: NetChanges) -> None:
         """Whether a row is there or not, where the policies say so."""
-        by_first: dict[RowKind, list[CopyRow]] = {"update": net.updates, "insert": net.inserts}
+        by_first: dict[RowKind, CopyRows] = {"update": net.updates, "insert": net.inserts}
         for first, rows in by_first.items():
-            if rows and self._is_strict(first):
-                staging = self._stage(plan, "rows", plan.columns, net.format, rows)
+            if rows.count and self._is_strict(first):
+                staging = self._stage(plan, "rows", plan.columns, net.format, rows.pieces)
                 existing = self._send(_search(plan, staging), _emptying(staging)).rowcount
-                self._check(first, len(rows), existing)
-        if not (net.updates or net.inserts):
+                self._check(first, rows.count, existing)
+        if not (net.updates.count or net.inserts.count):
             return
-        all_rows = chain(net.updates, net.inserts)
+        all_rows = chain(net.updates.pieces, net.inserts.pieces)
         staging = self._stage(plan, "rows", plan.columns, net.format, all_rows)
         self._write(plan, staging, _upsertion(plan, staging))
 

@@ -6,64 +6,78 @@ rows, of which only the count of each one matters.
 """
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Protocol
 
 from dms_pipeline.binlog.events import RowKind
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, EncodedRow
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, CopyRows, EncodedRow
 
 RowKey = bytes
 """What tells the rows of a table from each other; in which form, its user knows."""
 Counts = Counter[tuple[TableId, RowKind]]
 """How many changes, by table and kind."""
-Made = Callable[[bytes, int], bytes]
-"""Makes a row of a COPY stream, of bytes and the place in them where the row lies."""
 
 
 class TableChanges:
     """The last known row of each key, or that it is gone.
 
-    Applying them gives the same table as applying every change in turn.
-
-    Args:
-        copy_format: of the COPY streams that the rows will be for.
-        to_row, to_key: make rows of such streams, with all columns or only those of the key.
+    Applying them gives the same table as applying every change in turn. A row is known by a number,
+    its place, wherever that is.
     """
 
-    def __init__(self, copy_format: CopyFormat, to_row: Made, to_key: Made) -> None:
-        self._format = copy_format
-        self._to_row = to_row
-        self._to_key = to_key
+    def __init__(self) -> None:
         # What happened to the key first, and so whether the target should have had it before;
-        # whether it is gone; the last row, or the one that is gone, and where it lies in the bytes.
-        self._last: dict[RowKey, tuple[RowKind, bool, bytes, int]] = {}
+        # whether it is gone; and the place of the last row, or of the one that is gone.
+        self._last: dict[RowKey, tuple[RowKind, bool, int]] = {}
 
-    def came(self, kind: RowKind, key: RowKey, data: bytes, offset: int) -> None:
-        """By this change the key has the row that lies there."""
+    def came(self, kind: RowKind, key: RowKey, place: int) -> None:
+        """By this change the key has the row of this place."""
         known = self._last.get(key)
-        self._last[key] = (known[0] if known else kind, False, data, offset)
+        self._last[key] = (known[0] if known else kind, False, place)
 
-    def went(self, kind: RowKind, key: RowKey, data: bytes, offset: int) -> None:
-        """By this change the key is gone; its row was the one that lies there.
+    def went(self, kind: RowKind, key: RowKey, place: int) -> None:
+        """By this change the key is gone; its row was the one of this place.
 
         An update that changes a key is one by which the old key goes, and an insert of the new one.
         """
         known = self._last.get(key)
-        self._last[key] = (known[0] if known else kind, True, data, offset)
+        self._last[key] = (known[0] if known else kind, True, place)
 
-    def net(self) -> "NetChanges":
+    def net(self, rows: "RowsOf") -> "NetChanges":
         """The rows become what they are in a COPY stream."""
-        net = NetChanges(self._format)
-        to_row, inserts, updates = self._to_row, net.inserts, net.updates
-        for first, is_gone, data, offset in self._last.values():
+        deletes: dict[RowKind, list[int]] = {}
+        updates, inserts = list[int](), list[int]()
+        for first, is_gone, place in self._last.values():
             if is_gone:
-                net.deletes.setdefault(first, []).append(self._to_key(data, offset))
+                deletes.setdefault(first, []).append(place)
             elif first == "insert":
-                inserts.append(to_row(data, offset))
+                inserts.append(place)
             else:
-                updates.append(to_row(data, offset))
-        return net
+                updates.append(place)
+        return NetChanges(
+            rows.format,
+            {first: rows.keys(places) for first, places in deletes.items()},
+            rows.rows(updates),
+            rows.rows(inserts),
+        )
+
+
+class RowsOf(Protocol):
+    """What makes rows of COPY streams, of the rows that have these places.
+
+    Attributes:
+        format: of the streams.
+    """
+
+    @property
+    def format(self) -> CopyFormat: ...
+
+    def rows(self, places: list[int]) -> CopyRows:
+        """With all columns; in any order."""
+
+    def keys(self, places: list[int]) -> list[CopyRow]:
+        """With only the columns of the key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +93,9 @@ class NetChanges:
     """
 
     format: CopyFormat
-    deletes: dict[RowKind, list[CopyRow]] = field(default_factory=dict)
-    updates: list[CopyRow] = field(default_factory=list)
-    inserts: list[CopyRow] = field(default_factory=list)
+    deletes: dict[RowKind, list[CopyRow]]
+    updates: CopyRows
+    inserts: CopyRows
 
 
 @dataclass(slots=True)

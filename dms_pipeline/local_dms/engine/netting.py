@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from operator import attrgetter
 
@@ -17,7 +17,7 @@ from dms_pipeline.local_dms.engine.change_batch import (
     NetChanges,
     TableChanges,
 )
-from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, copy_line
+from dms_pipeline.local_dms.engine.copy_format import CopyFormat, CopyRow, CopyRows, copy_line
 from dms_pipeline.local_dms.engine.row_pairs import row_pairs
 from dms_pipeline.local_dms.engine.row_tuples import RowTuples
 from dms_pipeline.local_dms.engine.table_plan import TablePlan
@@ -112,7 +112,10 @@ class _Images(_Merger):
         super().__init__()
         self._plan = plan
         self._tuples = tuples
-        self._changes = TableChanges(CopyFormat.BINARY, tuples.copy_tuple, tuples.copy_key)
+        self._changes = TableChanges()
+        # Events, and how many bytes they have: a place counts from the first byte of the first one.
+        self._events: list[bytes] = []
+        self._size = 0
 
     def merge(self, table_map: TableMap, events: Iterable[RowsEvent]) -> None:
         if not self._tuples.is_of(table_map.columns):
@@ -121,29 +124,52 @@ class _Images(_Merger):
         came, went, counts = self._changes.came, self._changes.went, self.counts
         for event in events:
             _, kind, data, offset, stop, _, _ = event
-            count = 0
+            base, count = self._place(data), 0
             while offset < stop:
                 count += 1
                 start = offset
                 key, offset = walks[data[start : start + width]](data, start)
                 if kind == "insert":
-                    came(kind, key, data, start)
+                    came(kind, key, base + start)
                 elif kind == "delete":
-                    went(kind, key, data, start)
+                    went(kind, key, base + start)
                 else:
                     before, old_key, start = start, key, offset
                     key, offset = walks[data[start : start + width]](data, start)
                     if key == old_key:
-                        came(kind, key, data, start)
+                        came(kind, key, base + start)
                     else:
-                        went(kind, old_key, data, before)
-                        came("insert", key, data, start)
+                        went(kind, old_key, base + before)
+                        came("insert", key, base + start)
             if offset != stop:
                 event.rows.check_end(offset)
             counts[kind] += count
 
+    def _place(self, data: bytes) -> int:
+        """Where these bytes begin among those of all events."""
+        # Events of a compressed transaction lie in the same bytes.
+        if not self._events or self._events[-1] is not data:
+            self._events.append(data)
+            self._size += len(data)
+        return self._size - len(data)
+
     def net(self) -> TableNet:
-        return self._plan, self._changes.net()
+        return self._plan, self._changes.net(_Tuples(self._tuples, b"".join(self._events)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Tuples:
+    """Of row images in these bytes."""
+
+    tuples: RowTuples
+    data: bytes
+    format: CopyFormat = CopyFormat.BINARY
+
+    def rows(self, places: list[int]) -> CopyRows:
+        return self.tuples.copy_tuples(self.data, places)
+
+    def keys(self, places: list[int]) -> list[CopyRow]:
+        return [self.tuples.copy_key(self.data, place) for place in places]
 
 
 class _Rows(_Merger):
@@ -152,27 +178,46 @@ class _Rows(_Merger):
     def __init__(self, plan: TablePlan) -> None:
         super().__init__()
         self._plan = plan
-        self._changes = TableChanges(CopyFormat.TEXT, _as_it_is, _as_it_is)
+        self._changes = TableChanges()
+        self._lines = _Lines()
 
     def merge(self, table_map: TableMap, events: Iterable[RowsEvent]) -> None:
-        plan, net = self._plan, self._changes
+        plan, net, place = self._plan, self._changes, self._lines.place
         for event in events:
             self.counts[event.kind] += event.change_count
             for before, after in row_pairs(plan, event):
                 old = None if before is None else copy_line(plan.encode_key(before))
                 if after is None:
                     assert old is not None
-                    net.went("delete", old, old, 0)
+                    net.went("delete", old, place(old))
                     continue
                 encoded = plan.encode_binlog(after)
                 new, line = copy_line(plan.key_of(encoded)), copy_line(encoded)
                 if old is not None and old != new:
-                    net.went("update", old, old, 0)
+                    net.went("update", old, place(old))
                     old = None
-                net.came("insert" if old is None else "update", new, line, 0)
+                net.came("insert" if old is None else "update", new, place(line))
 
     def net(self) -> TableNet:
-        return self._plan, self._changes.net()
+        return self._plan, self._changes.net(self._lines)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """By their numbers."""
+
+    lines: list[CopyRow] = field(default_factory=list)
+    format: CopyFormat = CopyFormat.TEXT
+
+    def place(self, line: CopyRow) -> int:
+        self.lines.append(line)
+        return len(self.lines) - 1
+
+    def rows(self, places: list[int]) -> CopyRows:
+        return CopyRows.of(self.keys(places))
+
+    def keys(self, places: list[int]) -> list[CopyRow]:
+        return [self.lines[place] for place in places]
 
 
 class _Bag(_Merger):
@@ -195,7 +240,3 @@ class _Bag(_Merger):
 
     def net(self) -> TableNet:
         return self._plan, self._changes
-
-
-def _as_it_is(line: bytes, _: int) -> CopyRow:
-    return line

@@ -1,61 +1,35 @@
 """Many rows of MySQL's binary protocol at once, column by column, as tuples of binary COPY.
 
-Rows that have the same columns NULL, and times of the same lengths, have their numbers at the same
-places between their texts. Those become arrays (``record_arrays``); what Python itself does for
-each row is to cut its texts.
+Rows are laid out alike (``alike_rows``) that have the same columns NULL, and times of the same
+lengths.
 """
 
 import struct
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain
-from typing import Any
 
 import numpy as np
 
-from dms_pipeline.local_dms.engine.copy_format import CopyRow, CopyRows
-from dms_pipeline.local_dms.engine.protocol_row_code import SentRows
-from dms_pipeline.local_dms.engine.record_arrays import (
+from dms_pipeline.local_dms.engine.alike_rows import (
+    FEW_ROWS,
+    AlikeRows,
     Chosen,
     Places,
-    RecordLayout,
-    Records,
+    RowLayout,
     UnevenRowsError,
-    is_of_arrays,
+    by_content,
 )
-from dms_pipeline.local_dms.engine.tuple_code import field_of
-from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
-    Computed,
-    FieldOf,
-    NoValueError,
-    Packed,
-    Verbatim,
-)
+from dms_pipeline.local_dms.engine.copy_format import CopyRow, CopyRows
+from dms_pipeline.local_dms.engine.protocol_row_code import SentRows
+from dms_pipeline.local_dms.engine.type_mapping.binary_fields import NoValueError
 from dms_pipeline.local_dms.engine.type_mapping.sent_fields import Shortened
 
 _PREFIX_SIZE = 4
 _UNUSED_BITS = 2
-# Fewer rows of one layout are done sooner one by one.
-_FEW_ROWS = 200
 _MOST_LAYOUTS = 4
 _MOST_REMEMBERED = 64
 _LONGEST_IN_A_BYTE = 250
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """Columns that are computed as arrays, and one that is not.
-
-    Attributes:
-        records: of the former.
-        of_number: what makes a field of the number that a record ends with, if that is to be.
-        of_text: what makes one of the text behind a record, if that ends with its length.
-    """
-
-    records: Records
-    of_number: FieldOf | None = None
-    of_text: FieldOf | Verbatim | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +37,11 @@ class _Layout:
     """Rows with the same columns NULL and times of the same lengths.
 
     Attributes:
-        parts: of which they consist.
+        rows: of them.
         on_zero: called of each row for its times that are zero altogether and become NULL.
     """
 
-    parts: tuple[_Part, ...]
+    rows: AlikeRows
     on_zero: tuple[Callable[[], None], ...]
 
 
@@ -91,22 +65,9 @@ class ProtocolColumns:
         if places:
             begins = np.array(places)
             ends = np.append(begins[1:] - _PREFIX_SIZE, end)
-            for nulls, chosen in self._by_nulls(packets, begins):
+            for nulls, chosen in by_content(packets, begins + 1, self._rows.head - 1):
                 self._take_with_nulls(made, packets, begins[chosen], ends[chosen], nulls)
         return end
-
-    def _by_nulls(self, packets: bytes, begins: Places) -> Iterator[tuple[bytes, Any]]:
-        """Which of the rows have the same bitmap."""
-        size = self._rows.head - 1
-        anywhere = np.ndarray((len(packets) - size + 1,), f"V{size}", packets, strides=(1,))
-        bitmaps: list[bytes] = anywhere[begins + 1].tolist()
-        if bitmaps.count(bitmaps[0]) == len(bitmaps):
-            yield bitmaps[0], slice(None)
-            return
-        groups: dict[bytes, list[int]] = {}
-        for number, nulls in enumerate(bitmaps):
-            groups.setdefault(nulls, []).append(number)
-        yield from groups.items()
 
     def _take_with_nulls(
         self, made: CopyRows, packets: bytes, begins: Places, ends: Places, nulls: bytes
@@ -114,7 +75,7 @@ class ProtocolColumns:
         """At once those that are laid out like the first one, then the next one, a few times."""
         with suppress(NoValueError):
             for _ in range(_MOST_LAYOUTS):
-                if len(begins) < _FEW_ROWS:
+                if len(begins) < FEW_ROWS:
                     break
                 left = self._take_alike(made, packets, begins, ends, nulls)
                 if left.all():
@@ -128,7 +89,7 @@ class ProtocolColumns:
         """Those that are laid out like the first one; tells which ones are left."""
         lengths = self._rows.lengths(packets[begins[0] : ends[0]])
         alike, pieces = np.arange(len(begins)), None
-        while pieces is None and len(alike) >= _FEW_ROWS:
+        while pieces is None and len(alike) >= FEW_ROWS:
             try:
                 pieces = self._pieces(packets, begins[alike], ends[alike], nulls, lengths)
             except UnevenRowsError as error:
@@ -156,22 +117,11 @@ class ProtocolColumns:
             NoValueError: a value of one has no field.
         """
         layout = self._layout(nulls, lengths)
-        fields: list[Iterable[bytes]] = []
-        places = begins + self._rows.head
-        for part in layout.parts:
-            gathered = part.records.gathered(packets, places, ends)
-            fields.append(part.records.made(gathered))
-            places = places + part.records.size
-            # Texts and the like are made when it is known that no function is to make the tuples.
-            if part.of_number:
-                fields.append(map(part.of_number, part.records.last(gathered).tolist()))
-            if part.of_text:
-                starts, places = places, places + part.records.last(gathered)
-                fields.append(_texts(packets, starts, places, part.of_text))
+        pieces = layout.rows.tuples(packets, begins + self._rows.head, ends)
         for note in layout.on_zero:
             for _ in begins:
                 note()
-        return chain.from_iterable(zip(*fields, strict=True))
+        return pieces
 
     def _layout(self, nulls: bytes, lengths: bytes) -> _Layout:
         layout = self._layouts.get((nulls, lengths))
@@ -184,48 +134,26 @@ class ProtocolColumns:
     def _made_layout(self, nulls: bytes, lengths: bytes) -> _Layout:
         is_null = int.from_bytes(nulls, "little") >> _UNUSED_BITS
         of_times = iter(lengths)
-        parts, on_zero = list[_Part](), list[Callable[[], None]]()
-        part = RecordLayout()
-        part.constant(struct.pack(">h", len(self._rows.columns)))
+        layout, on_zero = RowLayout(), list[Callable[[], None]]()
+        layout.constant(struct.pack(">h", len(self._rows.columns)))
         for index, (column, form) in enumerate(
             zip(self._rows.columns, self._rows.forms, strict=True)
         ):
             if is_null >> index & 1:
-                part.null()
+                layout.null()
             elif isinstance(form, Shortened):
                 length = next(of_times)
-                part.expect(length)
+                layout.expect(length)
                 if length:
-                    part.field(form.by_length[length], form.by_length[length].read)
+                    layout.number(form.by_length[length], "<", form.by_length[length].read)
                 else:
-                    part.null()
+                    layout.null()
                     on_zero.append(form.on_null)
-            elif (code := column.number) is None:
-                of_text = form if isinstance(form, Verbatim) else field_of(form)
-                if isinstance(form, Verbatim):
-                    # In front of the byte of its length, which is the last of four on the target.
-                    part.constant(bytes(3))
-                records = part.finished("B", most=_LONGEST_IN_A_BYTE)
-                parts.append(_Part(records, of_text=of_text))
-                part = RecordLayout()
-            elif isinstance(form, Packed | Computed) and is_of_arrays(form, code):
-                part.field(form, code)
+            elif (code := column.number) is not None:
+                layout.number(form, "<", code)
             else:
-                parts.append(_Part(part.finished(code), of_number=field_of(form)))
-                part = RecordLayout()
-        parts.append(_Part(part.finished()))
-        return _Layout(tuple(parts), tuple(on_zero))
-
-
-def _texts(
-    packets: bytes, starts: Places, ends: Places, form: FieldOf | Verbatim
-) -> Iterator[bytes]:
-    if isinstance(form, Verbatim):
-        for start, end in zip((starts - 1).tolist(), ends.tolist(), strict=True):
-            yield packets[start:end]
-    else:
-        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
-            yield form(packets[start:end])
+                layout.text(form, 1, longest=_LONGEST_IN_A_BYTE)
+        return _Layout(layout.finished(), tuple(on_zero))
 
 
 def _rows_in(packets: bytes) -> tuple[list[int], int]:

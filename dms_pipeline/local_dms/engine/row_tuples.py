@@ -6,10 +6,10 @@ as it is; what becomes of other types stands in ``type_mapping.binary_fields``.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from dms_pipeline.binlog.column_sizes import ColumnFormat
-from dms_pipeline.local_dms.engine.copy_format import CopyRow
+from dms_pipeline.local_dms.engine.copy_format import CopyRow, CopyRows
 from dms_pipeline.local_dms.engine.row_image_code import (
     Layout,
     Made,
@@ -21,7 +21,12 @@ from dms_pipeline.local_dms.engine.row_image_code import (
 from dms_pipeline.local_dms.engine.table_plan import PlannedColumn, TablePlan
 from dms_pipeline.local_dms.engine.type_mapping.binary_fields import BinaryForm, NoValueError
 
+if TYPE_CHECKING:
+    from dms_pipeline.local_dms.engine.image_columns import ImageColumns
+
 _MOST_PATTERNS = 64
+# So many rows of a table pay for what it takes to load arrays.
+_MANY_ROWS = 20_000
 
 Function = TypeVar("Function")
 
@@ -33,8 +38,16 @@ class RowTuples:
     """
 
     @classmethod
-    def of(cls, plan: TablePlan, columns: tuple[ColumnFormat, ...]) -> Self | None:
-        """None where a row needs more than its own values, or one has no binary form."""
+    def of(
+        cls, plan: TablePlan, columns: tuple[ColumnFormat, ...], *, many_rows: int = _MANY_ROWS
+    ) -> Self | None:
+        """None where a row needs more than its own values, or one has no binary form.
+
+        Args:
+            plan: of the table.
+            columns: as the log has them.
+            many_rows: behind so many, arrays are used.
+        """
         if not plan.key or plan.row_filter is not None or plan.added:
             return None
         forms: dict[int, BinaryForm] = {}
@@ -43,17 +56,22 @@ class RowTuples:
             if form is None:
                 return None
             forms[column.index] = form
-        return cls(plan, columns, forms)
+        return cls(plan, columns, forms, many_rows)
 
     def __init__(
         self,
         plan: TablePlan,
         columns: tuple[ColumnFormat, ...],
         forms: dict[int, BinaryForm],
+        many_rows: int,
     ) -> None:
         self._columns = columns
-        self.bitmap_bytes = (len(columns) + 7) // 8
-        layout = Layout(columns, forms)
+        self._layout = layout = Layout(columns, forms)
+        self.bitmap_bytes = layout.bitmap_bytes
+        self._few_left = many_rows
+        # Arrays take columns in the order in which they lie in the log.
+        self._is_in_order = sorted(forms) == list(forms)
+        self._images: ImageColumns | None = None
         self.walks = _ByNulls(
             lambda nulls: walk(layout, plan.key_columns, nulls),
             lambda: walk_any(layout, plan.key_columns),
@@ -72,6 +90,18 @@ class RowTuples:
 
     def is_of(self, columns: tuple[ColumnFormat, ...]) -> bool:
         return columns is self._columns or columns == self._columns
+
+    def copy_tuples(self, data: bytes, offsets: list[int]) -> CopyRows:
+        """The row images at these offsets, in any order."""
+        self._few_left -= len(offsets)
+        if self._few_left >= 0 or not self._is_in_order:
+            return CopyRows.of(self.copy_tuple(data, offset) for offset in offsets)
+        if self._images is None:
+            # Here, since most tables have no need of arrays.
+            from dms_pipeline.local_dms.engine.image_columns import ImageColumns  # noqa: PLC0415
+
+            self._images = ImageColumns(self._layout, self.copy_tuple)
+        return self._images.tuples(data, offsets)
 
     def copy_tuple(self, data: bytes, offset: int) -> CopyRow:
         """The row image at ``offset`` with its columns in the order of the plan."""

@@ -6,7 +6,7 @@ tuple are packed at once.
 """
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import groupby
@@ -95,11 +95,7 @@ class TupleCode:
         return self.names["made"]
 
     def _computed(self, form: Computed, index: int) -> None:
-        names = [f"v{index}_{place}" for place in range(len(form.read))]
-        before, values = (
-            [text.format(*names, v=f"v{index}") for text in texts]
-            for texts in (form.before, form.values)
-        )
+        before, values = texts_of(form, index)
         self.names |= form.names or {}
         size = struct.calcsize(">" + form.write)
         if not self.takes_null:
@@ -128,12 +124,37 @@ class TupleCode:
             self._codes, self._values = [], []
 
 
+def texts_of(form: Computed, index: int) -> tuple[list[str], list[str]]:
+    """The statements and the expressions of the column of this number."""
+    names = [name for _, name in numbers_read(form, index)]
+    before, values = (
+        [text.format(*names, v=f"v{index}") for text in texts]
+        for texts in (form.before, form.values)
+    )
+    return before, values
+
+
 def field_of(form: BinaryForm) -> FieldOf:
     """What makes the field of one value, which is one number or one text."""
     code = TupleCode(takes_null=True)
     code.field(form, 0)
     value = "v0_0" if isinstance(form, Computed) else "v0"
     function: FieldOf = code.function(value, code.expression())
+    return function
+
+
+def values_of(form: Computed, tables: Mapping[str, Any]) -> Callable[..., tuple[Any, ...]]:
+    """What makes the numbers of a field of those in the log, by these tables instead of its own.
+
+    With tables that take arrays it takes arrays, and makes one of each number that is not the same
+    in all rows.
+    """
+    code = TupleCode()
+    code.names |= {name: tables[name] for name in form.names or {}}
+    before, values = texts_of(form, 0)
+    code.statements += before
+    numbers = "".join(f"{name}, " for _, name in numbers_read(form, 0))
+    function: Callable[..., tuple[Any, ...]] = code.function(numbers, f"({', '.join(values)},)")
     return function
 
 

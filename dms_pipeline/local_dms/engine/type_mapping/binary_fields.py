@@ -39,6 +39,8 @@ def pass_over_null() -> None:
 class Computed:
     """Numbers that are computed of the numbers in the log, by Python text.
 
+    The text branches nowhere, so that it computes arrays as well (``array_tables``).
+
     Attributes:
         read: what ``struct`` calls the numbers in the log, whose highest byte comes first.
         write: what it calls those in the field.
@@ -48,8 +50,6 @@ class Computed:
         names: what the expressions use beside, by names that mean the same in all of them.
         on_null: called for a value that has no field and becomes NULL: for which one of the
             statements raises ``NoValueError``.
-        of_arrays: the same values for many rows at once, of an array for each number in the log;
-            None if there is no such way. Raises ``NoValueError`` if one of the rows has none.
     """
 
     read: str
@@ -58,7 +58,6 @@ class Computed:
     before: tuple[str, ...] = ()
     names: Mapping[str, Any] | None = None
     on_null: Callable[[], None] = pass_over_null
-    of_arrays: Callable[..., tuple[Any, ...]] | None = None
 
 
 class NoValueError(Exception):
@@ -140,14 +139,10 @@ def decimal_form(precision: int, scale: int) -> Computed:
         masks.append((1 << 8 * DECIMAL_BYTES[width]) - 1)
     sign_bit = (masks[0] + 1) >> 1
     first, *_ = groups[0]
-    inverted = "; ".join(
-        f"{name} ^= {mask ^ sign_bit if name == first else mask}"
-        for (name, *_), mask in zip(groups, masks, strict=True)
-    )
+    # All bits of a negative value's sign are set, and none of another's.
     before += [
-        f"{{v}}s = {first} & {sign_bit}",
-        f"if {{v}}s: {{v}}s = 0; {first} ^= {sign_bit}",
-        f"else: {{v}}s = {NEGATIVE_NUMERIC}; {inverted}",
+        f"{{v}}s = ({first} >> {sign_bit.bit_length() - 1}) - 1; {first} ^= {sign_bit}",
+        *(f"{name} ^= {{v}}s & {mask}" for (name, *_), mask in zip(groups, masks, strict=True)),
     ]
     leading, trailing = -(-whole // 4), -(-scale // 4)
     digits = [
@@ -155,7 +150,8 @@ def decimal_form(precision: int, scale: int) -> Computed:
         for place in range(leading - 1, -trailing - 1, -1)
     ]
     # How many groups, the weight of the first one, the sign, and the digits behind the point.
-    values = (str(len(digits)), str(leading - 1), "{v}s", str(scale), *digits)
+    sign = f"{{v}}s & {NEGATIVE_NUMERIC}"
+    values = (str(len(digits)), str(leading - 1), sign, str(scale), *digits)
     return Computed(read, "hhHh" + "h" * len(digits), values, tuple(before))
 
 
@@ -203,12 +199,11 @@ def timestamp_form(digits: int) -> Computed:
     bits, unit = _fraction(digits)
     codes, fraction = big_endian(bits // 8, at=1)
     moment = f"{_UNIX_EPOCH_US} + {{0}} * {SECOND_US}"
-    if not bits:
-        before = "if not {0}: no_value()"
-    else:
-        before = f"if not ({{0}} | {fraction}): no_value()"
+    given = "given({0})"
+    if bits:
+        given = f"given({{0}} | {fraction})"
         moment += f" + ({fraction}){unit}"
-    return Computed("I" + codes, "q", (moment,), (before,), {"no_value": _no_value})
+    return Computed("I" + codes, "q", (moment,), (given,), {"given": _given})
 
 
 def big_endian(size: int, at: int = 0) -> tuple[str, str]:
@@ -232,8 +227,9 @@ def _fraction(digits: int) -> tuple[int, str]:
     return 8 * FRACTION_BYTES[digits], unit
 
 
-def _no_value() -> int:
-    raise NoValueError
+def _given(number: int) -> None:
+    if not number:
+        raise NoValueError
 
 
 class Remembered(dict[int, int]):

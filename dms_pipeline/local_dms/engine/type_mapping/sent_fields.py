@@ -7,8 +7,6 @@ length, as it does in the text protocol.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Any
 
 from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
     DAY_US,
@@ -23,9 +21,6 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
     noting_null,
     pass_over_null,
 )
-
-if TYPE_CHECKING:
-    from dms_pipeline.local_dms.engine.type_mapping.calendar_arrays import Array
 
 _TIMESTAMP, _DATE, _TIME, _DATETIME, _DECIMAL = 7, 10, 11, 12, 246
 # What `struct` calls the signed ones: TINYINT, SMALLINT, INT, FLOAT, DOUBLE, BIGINT, MEDIUMINT,
@@ -104,10 +99,7 @@ def noting_sent_null(form: SentForm, note: Callable[[], None]) -> SentForm:
 def sent_date_form() -> Shortened:
     """Of DATE: two bytes for the year, one each for month and day."""
     day = ("{v}d = sent_days[{0}]",)
-    names = {"sent_days": _DAYS}
-    return Shortened({
-        4: Computed("I", "i", ("{v}d",), day, names, of_arrays=lambda packed: (_days(packed),))
-    })  # fmt: skip
+    return Shortened({4: Computed("I", "i", ("{v}d",), day, {"sent_days": _DAYS})})
 
 
 def sent_moment_form() -> Shortened:
@@ -125,7 +117,7 @@ def sent_moment_form() -> Shortened:
         11: ("IHBI", f"{minute} + ({second_us} + {{3}})"),
     }
     return Shortened({
-        length: Computed(read, "q", (value,), day, names, of_arrays=_moments)
+        length: Computed(read, "q", (value,), day, names)
         for length, (read, value) in values.items()
     })  # fmt: skip
 
@@ -156,8 +148,8 @@ def sent_decimal_form(column: SentColumn, precision: int, scale: int) -> Compute
     leading, trailing = -(-(precision - scale) // 4), -(-scale // 4)
     before = [
         # The sign, and the digits behind the point.
-        f"{{v}}n = {number}; {{v}}s = {scale}",
-        f"if {{v}}n < 0: {{v}}n = -{{v}}n; {{v}}s = {NEGATIVE_NUMERIC << 16 | scale}",
+        f"{{v}}n = {number}; {{v}}s = ({{v}}n < 0) * {NEGATIVE_NUMERIC << 16} + {scale}",
+        "{v}n = abs({v}n)",
     ]
     # From the last group on, two at a time, since division is slow for numbers of many digits.
     groups: list[str] = []
@@ -174,13 +166,7 @@ def sent_decimal_form(column: SentColumn, precision: int, scale: int) -> Compute
         width = 4
     # How many groups, and the weight of the first one.
     values = (str(len(groups)), str(leading - 1), "{v}s", *reversed(groups))
-    return Computed(
-        "q",
-        "hhi" + "h" * len(groups),
-        values,
-        tuple(before),
-        of_arrays=partial(_decimals, scale, leading, trailing),
-    )
+    return Computed("q", "hhi" + "h" * len(groups), values, tuple(before))
 
 
 def sent_clock_form(digits: int) -> FieldOf:
@@ -198,30 +184,6 @@ def sent_clock_form(digits: int) -> FieldOf:
         return field(f"{sign}{days * 24 + hour:02}:{minute:02}:{second:02}{fraction}".encode())
 
     return of
-
-
-def _decimals(scale: int, leading: int, trailing: int, number: "Array") -> tuple[Any, ...]:
-    sign = (number < 0) * (NEGATIVE_NUMERIC << 16) + scale
-    left, groups, width = abs(number), list["Array"](), scale % 4 or 4
-    for _ in range(leading + trailing):
-        number, left = left, left // 10**width
-        groups.append((number - left * 10**width) * 10 ** (4 - width))
-        width = 4
-    return leading + trailing, leading - 1, sign, *reversed(groups)
-
-
-def _days(packed: "Array") -> "Array":
-    # Here, for those who need no arrays.
-    from dms_pipeline.local_dms.engine.type_mapping import calendar_arrays  # noqa: PLC0415
-
-    return calendar_arrays.days_since_2000(packed & 0xFFFF, packed >> 16 & 0xFF, packed >> 24)
-
-
-def _moments(packed: "Array", minute: "Array | int" = 0, *smaller: "Array") -> "tuple[Array]":
-    """The parts of a time that are there: minutes with hours, seconds, and microseconds."""
-    seconds = _days(packed) * 86_400 + ((minute & 0xFF) * 60 + (minute >> 8)) * 60
-    second, us = (*smaller, 0, 0)[:2]
-    return ((seconds + second) * SECOND_US + us,)
 
 
 def _day(packed: int) -> int:
