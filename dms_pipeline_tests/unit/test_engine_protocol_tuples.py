@@ -238,7 +238,7 @@ def test_tuples_are_those_of_printed_rows(drawn, behind):
     stream = b"".join(map(framed, packets))
     taken = CopyRows()
     assert maker.take(taken, stream + behind) == len(stream)
-    assert (taken.pieces, taken.count) == (made, len(made))
+    assert (b"".join(taken.pieces), taken.count) == (b"".join(made), len(made))
     three_times = {lost: 3 * count for lost, count in printed_plan.losses.counts.items()}
     assert sent_plan.losses.counts == Counter(three_times)
 

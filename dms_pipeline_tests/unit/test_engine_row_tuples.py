@@ -225,6 +225,7 @@ def test_many_images_at_once_become_the_tuples_of_each(drawn, seed, between):
                 many.copy_tuples(data, offsets)
             return
         assert tuples_in(many.copy_tuples(data, offsets)) == sorted(made)
+        assert many.copy_tuples(data, []).count == 0
     assert many_plan.losses.counts == one_plan.losses.counts
 
 

@@ -8,6 +8,7 @@ An engine takes 0.4 s to load its modules, so one may be made ready before its t
 
 import json
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -118,6 +119,8 @@ class ProcessTaskRunner:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
+            # Of numpy only what needs no threads is used.
+            env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
             # A Ctrl-C in the terminal is for this process, which then stops the engines in order.
             start_new_session=True,
         )

@@ -20,7 +20,6 @@ from dms_pipeline.binlog.table_id import TableId
 from dms_pipeline.local_dms.engine.change_batch import BagChanges, NetChanges
 from dms_pipeline.local_dms.engine.copy_format import (
     CopyFormat,
-    CopyRow,
     CopyRows,
     EncodedRow,
     copy_line,
@@ -200,25 +199,25 @@ class BatchApplier:
         purpose: str,
         columns: tuple[PlannedColumn, ...],
         copy_format: CopyFormat,
-        rows: Iterable[CopyRow],
+        pieces: Iterable[bytes],
     ) -> sql.Identifier:
         """Rows in a temporary table that has the types of the target's columns."""
         staging = self._staging_table(plan, purpose, columns)
-        self._copy(staging, copy_format, rows)
+        self._copy(staging, copy_format, pieces)
         return staging
 
     def _copy(
         self,
         table: sql.Identifier,
         copy_format: CopyFormat,
-        rows: Iterable[CopyRow],
+        pieces: Iterable[bytes],
         columns: sql.Composed | None = None,
     ) -> None:
         listed = sql.SQL("({})").format(columns) if columns else sql.SQL("")
         option = sql.SQL(copy_format.value)
         statement = sql.SQL("COPY {} {} FROM STDIN ({})").format(table, listed, option)
         with self._target.cursor() as cursor, cursor.copy(statement) as copy:
-            copy.write(copy_format.stream(rows))
+            copy.write(copy_format.stream(pieces))
 
     def _staging_table(
         self, plan: TablePlan, purpose: str, columns: tuple[PlannedColumn, ...]

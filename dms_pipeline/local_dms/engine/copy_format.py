@@ -33,8 +33,9 @@ class CopyFormat(Enum):
     def trailer(self) -> bytes:
         return _BINARY_TRAILER if self is CopyFormat.BINARY else b""
 
-    def stream(self, rows: Iterable[CopyRow]) -> bytes:
-        return b"".join((self.header, *rows, self.trailer))
+    def stream(self, pieces: Iterable[bytes]) -> bytes:
+        """Of rows, in whatever pieces they are."""
+        return b"".join((self.header, *pieces, self.trailer))
 
     def with_word(self, rows: list[CopyRow], column_count: int, word: str) -> list[CopyRow]:
         """Rows of so many columns, with a plain word in one more column behind those."""
@@ -49,18 +50,19 @@ class CopyFormat(Enum):
 
 @dataclass(slots=True)
 class CopyRows:
-    """Rows one behind the other, and how many. A piece need not be a row."""
+    """Rows one behind the other, and how many; not each in a piece of its own."""
 
     pieces: list[bytes] = field(default_factory=list)
     count: int = 0
 
     @classmethod
     def of(cls, rows: Iterable[CopyRow]) -> Self:
-        pieces = list(rows)
-        return cls(pieces, len(pieces))
+        rows = list(rows)
+        return cls([b"".join(rows)], len(rows))
 
     def add(self, pieces: Iterable[bytes], rows: int) -> None:
-        self.pieces += pieces
+        # Many small pieces would take twice the memory until they are sent.
+        self.pieces.append(b"".join(pieces))
         self.count += rows
 
 
