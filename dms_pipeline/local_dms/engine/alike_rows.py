@@ -155,7 +155,7 @@ class _Text:
     def cut(
         self, data: bytes, places: Places, records: Records
     ) -> tuple[Iterable[bytes] | None, Places]:
-        """Made while they are taken; and the places behind them."""
+        """The fields, which are made while they are taken; and the places behind the texts."""
         (length,) = _length(*(records[name] for name in self.length))
         ends: Places = places + length
         if self.form is None:

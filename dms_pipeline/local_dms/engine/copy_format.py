@@ -61,7 +61,7 @@ class CopyRows:
         return cls([b"".join(rows)], len(rows))
 
     def add(self, pieces: Iterable[bytes], rows: int) -> None:
-        # Many small pieces would take twice the memory until they are sent.
+        # Many small pieces take twice the memory of one until they are sent.
         self.pieces.append(b"".join(pieces))
         self.count += rows
 
