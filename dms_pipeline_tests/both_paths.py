@@ -37,6 +37,7 @@ from dms_pipeline.local_dms.engine.target_tables import (
 )
 from dms_pipeline.local_dms.engine.task_spec import target_settings
 from dms_pipeline.local_dms.engine.type_mapping.catalogue import map_column
+from dms_pipeline_tests.arrays_at_once import arrays_at_once
 from dms_pipeline_tests.engine_driver import connect_source, include, source_spec, target_spec
 
 TextRow = tuple[str | None, ...]
@@ -113,15 +114,16 @@ class BothPaths:
         mapping = MappingRules.from_message({"rules": list(rules) or [include(self.schema)]})
         plans = [
             plan_table(source, mapping, f"{self.schema}_{way}", lobs or LobSettings())
-            for way in ("loaded", "captured", "captured_as_tuples")
+            for way in ("loaded", "captured", "captured_as_tuples", "captured_as_arrays")
         ]
         with connect_target(self._target_settings) as target:
             paths = Paths(plans[0], [], [])
             self._load(target, plans[0], paths)
-            as_tuples = self._capture(target, plans[1], plans[2], start, end, paths)
+            as_tuples = self._capture(target, plans[1:], start, end, paths)
             paths.loaded, paths.captured = (_rows(target, plan) for plan in plans[:2])
             if as_tuples:
                 assert _rows(target, plans[2]) == paths.captured
+                assert _rows(target, plans[3]) == paths.captured
         return paths
 
     def _load(self, target: TargetConnection, plan: TablePlan, paths: Paths) -> None:
@@ -141,34 +143,48 @@ class BothPaths:
                 plan.losses.counts.clear()
                 _load_trusting(unload, target, plan, copy_format)
                 assert (_rows(target, plan), plan.losses.counts) == loaded
+            plan.losses.counts.clear()
+            with arrays_at_once():
+                _load_trusting(unload, target, plan, CopyFormat.BINARY)
+            assert (_rows(target, plan), plan.losses.counts) == loaded
         unload.close()
 
     def _capture(
         self,
         target: TargetConnection,
-        plan: TablePlan,
-        tuples_plan: TablePlan,
+        plans: list[TablePlan],
         start: BinlogPosition,
         end: BinlogPosition,
         paths: Paths,
     ) -> bool:
-        """Decoded rows as text, and their images as tuples where the table allows it: if it did."""
-        lines, tuples = [], []
+        """Decoded rows as text, and their images as tuples where the table allows it: if it did.
+
+        One by one by functions, and each event's at once by arrays.
+        """
+        plan, tuples_plan, arrays_plan = plans
+        lines, tuples, arrays = [], [], list[bytes]()
         maker: RowTuples | None = None
         for event in self._events(plan.table_id, start, end):
             plan.check_columns(event.column_types)
             assert isinstance(event.rows, RowImages)
             maker = RowTuples.of(tuples_plan, event.rows.table_map.columns)
+            fitting: list[int] = []
             for row, (image, _) in zip(event.rows, event.rows.spans(), strict=True):
                 try:
                     if plan.takes(row):
                         lines.append(copy_line(plan.encode_binlog(row)))
                         if maker is not None:
                             tuples.append(maker.copy_tuple(event.rows.data, image))
+                            fitting.append(image)
                 except ValueDoesNotFitError as error:
                     paths.unfit_captured.append(error)
+            many = RowTuples.of(arrays_plan, event.rows.table_map.columns)
+            if many is not None:
+                with arrays_at_once():
+                    arrays += many.copy_tuples(event.rows.data, fitting).pieces
         _write(target, plan, CopyFormat.TEXT, lines)
         _write(target, tuples_plan, CopyFormat.BINARY, tuples)
+        _write(target, arrays_plan, CopyFormat.BINARY, arrays)
         return maker is not None
 
     def _events(

@@ -82,6 +82,7 @@ class EngineRun:
     """One engine process; its messages are collected as they come."""
 
     def __init__(self, mysql_dsn: str, postgres_dsn: str, *, rules: list[dict[str, Any]], **spec):
+        engine = spec.pop("engine", main)
         full_load = spec.pop("full_load", {})
         settings = {"FullLoadSettings": full_load, **spec.pop("settings", {})}
         self.spec = {
@@ -101,7 +102,7 @@ class EngineRun:
         self.messages: list[dict[str, Any]] = []
         task, messages, log = _pipe(), _pipe(), _pipe()
         self.process = start_warm(
-            main, commands=task[0], output=messages[1], errors=log[1], daemon=True
+            engine, commands=task[0], output=messages[1], errors=log[1], daemon=True
         )
         for own in (task[0], messages[1], log[1]):
             own.close()

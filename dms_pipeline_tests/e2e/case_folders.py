@@ -23,7 +23,7 @@ from typing import Any, Literal
 
 CASES = Path(__file__).parent / "cases"
 
-Mode = Literal["ahead", "live"]
+Mode = Literal["ahead", "live", "arrays"]
 
 
 @dataclass(frozen=True)

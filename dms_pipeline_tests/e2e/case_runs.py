@@ -9,6 +9,7 @@ from pymysql.constants import CLIENT
 
 from dms_pipeline.binlog.position import BinlogPosition, parse_checkpoint
 from dms_pipeline.binlog.snapshot import current_position
+from dms_pipeline_tests.arrays_at_once import main_with_arrays
 from dms_pipeline_tests.e2e.case_folders import Case, Mode
 from dms_pipeline_tests.engine_driver import EngineRun, connect_source, include, source_spec
 
@@ -47,6 +48,8 @@ def run_cases(
     for case in cases:
         source |= case.endpoint
     options: dict[str, Any] = {"rules": rules, "settings": settings, "source": source}
+    if mode == "arrays":
+        options["engine"] = main_with_arrays
     first = EngineRun(
         source_dsn, target_dsn, migration_type="full-load-and-cdc",
         full_load={"StopTaskCachedChangesApplied": True}, **options,
@@ -78,7 +81,7 @@ def _capture(
         for case in cases:
             run_script(source_dsn, case.schema(mode), case.changes_sql)
 
-    if mode == "ahead":
+    if mode != "live":
         change()
     run = EngineRun(source_dsn, target_dsn, position=checkpoint, **options)
     try:
@@ -103,15 +106,8 @@ def _load_afresh(source_dsn: str, target_dsn: str, options: dict[str, Any]) -> N
         "rule-target": "schema", "rule-action": "add-suffix", "value": FRESH,
         "object-locator": {"schema-name": "%"},
     }  # fmt: skip
-    rules = [*options["rules"], suffix]
-    run = EngineRun(
-        source_dsn,
-        target_dsn,
-        migration_type="full-load",
-        rules=rules,
-        settings=options["settings"],
-        source=options["source"],
-    )
+    options = options | {"rules": [*options["rules"], suffix]}
+    run = EngineRun(source_dsn, target_dsn, migration_type="full-load", **options)
     assert run.wait(120)["type"] == "stopped", run.messages[-1]
 
 

@@ -1,6 +1,7 @@
 """Every case folder, on both servers, with the changes made before and while the task runs.
 
-Cases that need nothing special share one task; what they leave is compared case by case.
+Cases that need nothing special share one task; what they leave is compared case by case. Those are
+also run with arrays for the first rows already.
 """
 
 from collections.abc import Callable
@@ -19,7 +20,13 @@ from dms_pipeline_tests.e2e.table_contents import source_content, source_tables,
 from dms_pipeline_tests.engine_driver import target_rows
 from dms_pipeline_tests.two_sides import credentials
 
-MODES: tuple[Mode, ...] = ("ahead", "live")
+MODES: tuple[Mode, ...] = ("ahead", "live", "arrays")
+CASES = [
+    pytest.param(case, mode, id=f"{case.name}-{mode}")
+    for case in all_cases()
+    for mode in MODES
+    if not (mode == "arrays" and case.runs_alone)
+]
 RunOf = Callable[[Case, Mode], CaseRun]
 
 
@@ -44,8 +51,7 @@ def run_of(source_server, postgres) -> RunOf:
     return run
 
 
-@pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.name)
+@pytest.mark.parametrize(("case", "mode"), CASES)
 def test_case(case, mode, run_of, source_server, postgres):
     run = run_of(case, mode)
     if case.expected_error:

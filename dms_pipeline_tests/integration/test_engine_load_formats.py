@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import pytest
@@ -18,6 +18,7 @@ from dms_pipeline.local_dms.engine.table_plan import ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.table_planning import plan_table
 from dms_pipeline.local_dms.engine.target_tables import connect_target
 from dms_pipeline.local_dms.engine.task_spec import target_settings
+from dms_pipeline_tests.arrays_at_once import arrays_at_once
 from dms_pipeline_tests.engine_driver import connect_source, include, source_spec, target_spec
 
 SCHEMA = "load_formats"
@@ -139,12 +140,16 @@ def test_a_server_that_prepares_no_statement_prints_its_rows(loads):
     assert loads.rows() == [(1, None)]
 
 
-def test_after_a_value_that_does_not_fit_the_rows_are_looked_at_over_the_same_connection(loads):
+@pytest.mark.parametrize("made_by", [nullcontext, arrays_at_once])
+def test_after_a_value_that_does_not_fit_the_rows_are_looked_at_over_the_same_connection(
+    loads, made_by
+):
     loads.run(
         "CREATE TABLE t (a int PRIMARY KEY, b bigint unsigned, c text)",
         "INSERT INTO t VALUES (1, 1, 'x'), (2, 18446744073709551615, 'y'), (3, 3, 'a\0b')",
     )
-    assert loads.load() == BINARY
+    with made_by():
+        assert loads.load() == BINARY
     assert loads.rows() == [(1, 1, "x")]
     assert [(error.column, error.key) for error in loads.unfit] == [("b", ("2",)), ("c", ("3",))]
 

@@ -21,13 +21,14 @@ from dms_pipeline.binlog.column_sizes import (
 )
 from dms_pipeline.binlog.row_decoder import compile_row_decoder
 from dms_pipeline.binlog.table_id import TableId
-from dms_pipeline.local_dms.engine import image_columns, row_tuples
+from dms_pipeline.local_dms.engine import row_tuples
 from dms_pipeline.local_dms.engine.lob_settings import LobSettings
 from dms_pipeline.local_dms.engine.mapping_rules import MappingRules
 from dms_pipeline.local_dms.engine.model import Column, SourceTable
 from dms_pipeline.local_dms.engine.row_tuples import RowTuples
 from dms_pipeline.local_dms.engine.table_plan import TablePlan, ValueDoesNotFitError
 from dms_pipeline.local_dms.engine.table_planning import plan_table
+from dms_pipeline_tests.arrays_at_once import arrays_at_once
 from dms_pipeline_tests.copy_tuples import expect_refusal, same, tuples_in
 
 RULES = MappingRules.from_message(
@@ -214,10 +215,10 @@ def test_many_images_at_once_become_the_tuples_of_each(drawn, seed, between):
     offsets = [end - len(raw) for end, raw in zip(ends, chosen, strict=True)]
     one_plan, many_plan = plan(), plan()
     each = RowTuples.of(one_plan, formats)
-    many = RowTuples.of(many_plan, formats, many_rows=0)
+    many = RowTuples.of(many_plan, formats)
     assert each is not None
     assert many is not None
-    with patch.object(image_columns, "FEW_ROWS", 3):
+    with arrays_at_once(alike=3):
         try:
             made = [each.copy_tuple(data, offset) for offset in offsets]
         except (ValueError, struct.error) as error:

@@ -30,8 +30,6 @@ Places = NDArray[np.int64]
 Chosen = NDArray[np.bool_]
 Records = NDArray[Any]
 
-FEW_ROWS = 200
-"""Fewer rows that are laid out alike are done sooner one by one."""
 _LAST = "last"
 # What `struct` calls the numbers of which one of so many bytes is put together.
 _LENGTH_CODES = {1: "B", 2: "H", 3: "HB", 4: "I"}

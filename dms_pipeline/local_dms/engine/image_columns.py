@@ -10,8 +10,8 @@ from contextlib import suppress
 import numpy as np
 
 from dms_pipeline.binlog.column_sizes import fixed_size, length_width
+from dms_pipeline.local_dms.engine import many_rows
 from dms_pipeline.local_dms.engine.alike_rows import (
-    FEW_ROWS,
     AlikeRows,
     Places,
     RowLayout,
@@ -48,7 +48,7 @@ class ImageColumns:
         return made
 
     def _add(self, made: CopyRows, data: bytes, begins: Places, nulls: bytes) -> None:
-        if len(begins) >= FEW_ROWS:
+        if len(begins) >= many_rows.LAID_OUT_ALIKE:
             with suppress(NoValueError):
                 values = begins + self._layout.bitmap_bytes
                 made.add(self._rows(nulls).tuples(data, values), len(begins))

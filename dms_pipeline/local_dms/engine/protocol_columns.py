@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from dms_pipeline.local_dms.engine import many_rows
 from dms_pipeline.local_dms.engine.alike_rows import (
-    FEW_ROWS,
     AlikeRows,
     Chosen,
     Places,
@@ -53,21 +53,22 @@ class ProtocolColumns:
         self._each = each
         self._layouts: dict[tuple[bytes, bytes], _Layout] = {}
 
-    def take(self, made: CopyRows, packets: bytes) -> int:
-        """Make tuples of the rows that a stream of packets begins with; the offset behind them.
+    def taken(self, packets: bytes) -> tuple[CopyRows, int]:
+        """Tuples of the rows that a stream of packets begins with, and the offset behind them.
 
-        They do not keep their order. It stops in front of what is no row, or is not whole.
+        They do not keep their order. It ends in front of what is no row, or is not whole.
 
         Raises:
-            UnfitValueError: a value does not fit.
+            ValueError: a value does not fit; so does a ``struct.error``.
         """
         places, end = _rows_in(packets)
+        made = CopyRows()
         if places:
             begins = np.array(places)
             ends = np.append(begins[1:] - _PREFIX_SIZE, end)
             for nulls, chosen in by_content(packets, begins + 1, self._rows.head - 1):
                 self._take_with_nulls(made, packets, begins[chosen], ends[chosen], nulls)
-        return end
+        return made, end
 
     def _take_with_nulls(
         self, made: CopyRows, packets: bytes, begins: Places, ends: Places, nulls: bytes
@@ -75,7 +76,7 @@ class ProtocolColumns:
         """At once those that are laid out like the first one, then the next one, a few times."""
         with suppress(NoValueError):
             for _ in range(_MOST_LAYOUTS):
-                if len(begins) < FEW_ROWS:
+                if len(begins) < many_rows.LAID_OUT_ALIKE:
                     break
                 left = self._take_alike(made, packets, begins, ends, nulls)
                 if left.all():
@@ -89,7 +90,7 @@ class ProtocolColumns:
         """Those that are laid out like the first one; tells which ones are left."""
         lengths = self._rows.lengths(packets[begins[0] : ends[0]])
         alike, pieces = np.arange(len(begins)), None
-        while pieces is None and len(alike) >= FEW_ROWS:
+        while pieces is None and len(alike) >= many_rows.LAID_OUT_ALIKE:
             try:
                 pieces = self._pieces(packets, begins[alike], ends[alike], nulls, lengths)
             except UnevenRowsError as error:

@@ -6,11 +6,12 @@ stands in ``type_mapping.sent_fields``.
 """
 
 import struct
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from typing import Self
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import TYPE_CHECKING, Self
 
 from dms_pipeline.binlog.packets import CONTINUED
+from dms_pipeline.local_dms.engine import many_rows
 from dms_pipeline.local_dms.engine.copy_format import CopyRow, CopyRows
 from dms_pipeline.local_dms.engine.protocol_row_code import (
     Others,
@@ -23,10 +24,11 @@ from dms_pipeline.local_dms.engine.table_plan import TablePlan
 from dms_pipeline.local_dms.engine.type_mapping.column_mapping import UnfitValueError
 from dms_pipeline.local_dms.engine.type_mapping.sent_fields import SentColumn, SentForm
 
+if TYPE_CHECKING:
+    from dms_pipeline.local_dms.engine.protocol_columns import ProtocolColumns
+
 _PREFIX_SIZE = 4
 _MOST_PATTERNS = 64
-# So many rows of a table pay for what it takes to load arrays.
-_MANY_ROWS = 20_000
 
 
 class ProtocolTuples:
@@ -38,16 +40,8 @@ class ProtocolTuples:
     """
 
     @classmethod
-    def of(
-        cls, plan: TablePlan, columns: Sequence[SentColumn], *, many_rows: int = _MANY_ROWS
-    ) -> Self | None:
-        """None where a row needs more than its own values, or one has no binary form.
-
-        Args:
-            plan: of the table.
-            columns: as the server describes them.
-            many_rows: behind so many, arrays are used.
-        """
+    def of(cls, plan: TablePlan, columns: Sequence[SentColumn]) -> Self | None:
+        """None where a row needs more than its own values, or one has no binary form."""
         if plan.added or len(columns) != len(plan.columns):
             return None
         forms: list[SentForm] = []
@@ -56,9 +50,9 @@ class ProtocolTuples:
             if form is None:
                 return None
             forms.append(form)
-        return cls(SentRows(columns, forms), many_rows)
+        return cls(SentRows(columns, forms))
 
-    def __init__(self, rows: SentRows, many_rows: int) -> None:
+    def __init__(self, rows: SentRows) -> None:
         self._rows = rows
         # The length of a packet and its number, a status, and the bitmap.
         begin = struct.Struct(f"<IB{rows.head - 1}s")
@@ -68,43 +62,47 @@ class ProtocolTuples:
         self._known: dict[tuple[bytes, bytes], ToTuple] = {}
         # By bitmaps alone: for the lengths that came last.
         self._usual = _Usual(self._of_other_lengths)
-        self._few_left = many_rows
-        self._take: Callable[[CopyRows, bytes], int] = self._take_few
+        self._taken = 0
+        self._columns: ProtocolColumns | None = None
 
     def tuples(self, rows: list[bytes]) -> list[CopyRow]:
         """Raises UnfitValueError for a value that the target's type cannot hold."""
         usual, head = self._usual, self._rows.head
-        with _unfit_told():
+        try:
             return [usual[row[1:head]](row) for row in rows]
+        except (ValueError, struct.error) as error:
+            if isinstance(error, UnfitValueError):
+                raise
+            raise UnfitValueError(f"a value has not the form of its type: {error}") from error
 
     def take(self, made: CopyRows, packets: bytes) -> int:
         """Make tuples of the rows that a stream of packets begins with; the offset behind them.
 
         The same as to cut it first, and quicker. It stops in front of what is no row, or is not
-        whole, or has a value that does not fit. Rows need not keep their order.
-
-        Raises:
-            UnfitValueError: a value does not fit.
+        whole, or has a value that does not fit; where rows are many, in front of all that have come
+        with that one. They need not keep their order.
         """
         if len(packets) > CONTINUED:
             # One may be a part of a row. Rows that long are few.
             return 0
-        with _unfit_told():
-            return self._take(made, packets)
-
-    def _take_few(self, made: CopyRows, packets: bytes) -> int:
-        before = made.count
-        end = self._take_each(made, packets)
-        self._few_left -= made.count - before
-        if self._few_left < 0:
-            self._take = self._of_many()
+        if self._taken < many_rows.OF_A_TABLE:
+            return self._take_each(made, packets)
+        try:
+            rows, end = self._arrays().taken(packets)
+        except (ValueError, struct.error):
+            # It is said of the row, when that is cut.
+            return 0
+        made.pieces += rows.pieces
+        made.count += rows.count
         return end
 
-    def _of_many(self) -> Callable[[CopyRows, bytes], int]:
-        # Here, since most tables have no need of arrays.
-        from dms_pipeline.local_dms.engine.protocol_columns import ProtocolColumns  # noqa: PLC0415
+    def _arrays(self) -> "ProtocolColumns":
+        if self._columns is None:
+            # Here, since most tables have no need of it.
+            from dms_pipeline.local_dms.engine import protocol_columns  # noqa: PLC0415
 
-        return ProtocolColumns(self._rows, self.tuples).take
+            self._columns = protocol_columns.ProtocolColumns(self._rows, self.tuples)
+        return self._columns
 
     def _take_each(self, made: CopyRows, packets: bytes) -> int:
         offset, size = 0, len(packets)
@@ -120,6 +118,7 @@ class ProtocolTuples:
                 rows.append(usual[nulls](packets[start:end]))
                 offset = end
         made.add(rows, len(rows))
+        self._taken += len(rows)
         return offset
 
     def _of_any(self, row: bytes) -> CopyRow:
@@ -149,13 +148,3 @@ class _Usual(dict[bytes, ToTuple]):
 
     def __missing__(self, nulls: bytes) -> ToTuple:
         return self._for_others
-
-
-@contextmanager
-def _unfit_told() -> Iterator[None]:
-    try:
-        yield
-    except (ValueError, struct.error) as error:
-        if isinstance(error, UnfitValueError):
-            raise
-        raise UnfitValueError(f"a value has not the form of its type: {error}") from error

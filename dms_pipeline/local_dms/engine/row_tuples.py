@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Generic, Self, TypeVar
 
 from dms_pipeline.binlog.column_sizes import ColumnFormat
+from dms_pipeline.local_dms.engine import many_rows
 from dms_pipeline.local_dms.engine.copy_format import CopyRow, CopyRows
 from dms_pipeline.local_dms.engine.row_image_code import (
     Layout,
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from dms_pipeline.local_dms.engine.image_columns import ImageColumns
 
 _MOST_PATTERNS = 64
-# So many rows of a table pay for what it takes to load arrays.
-_MANY_ROWS = 20_000
 
 Function = TypeVar("Function")
 
@@ -38,16 +37,8 @@ class RowTuples:
     """
 
     @classmethod
-    def of(
-        cls, plan: TablePlan, columns: tuple[ColumnFormat, ...], *, many_rows: int = _MANY_ROWS
-    ) -> Self | None:
-        """None where a row needs more than its own values, or one has no binary form.
-
-        Args:
-            plan: of the table.
-            columns: as the log has them.
-            many_rows: behind so many, arrays are used.
-        """
+    def of(cls, plan: TablePlan, columns: tuple[ColumnFormat, ...]) -> Self | None:
+        """None where a row needs more than its own values, or one has no binary form."""
         if not plan.key or plan.row_filter is not None or plan.added:
             return None
         forms: dict[int, BinaryForm] = {}
@@ -56,19 +47,18 @@ class RowTuples:
             if form is None:
                 return None
             forms[column.index] = form
-        return cls(plan, columns, forms, many_rows)
+        return cls(plan, columns, forms)
 
     def __init__(
         self,
         plan: TablePlan,
         columns: tuple[ColumnFormat, ...],
         forms: dict[int, BinaryForm],
-        many_rows: int,
     ) -> None:
         self._columns = columns
         self._layout = layout = Layout(columns, forms)
         self.bitmap_bytes = layout.bitmap_bytes
-        self._few_left = many_rows
+        self._made = 0
         # Arrays take columns in the order in which they lie in the log.
         self._is_in_order = sorted(forms) == list(forms)
         self._images: ImageColumns | None = None
@@ -93,15 +83,18 @@ class RowTuples:
 
     def copy_tuples(self, data: bytes, offsets: list[int]) -> CopyRows:
         """The row images at these offsets, in any order."""
-        self._few_left -= len(offsets)
-        if self._few_left >= 0 or not self._is_in_order:
+        if self._made < many_rows.OF_A_TABLE or not self._is_in_order:
+            self._made += len(offsets)
             return CopyRows.of(self.copy_tuple(data, offset) for offset in offsets)
-        if self._images is None:
-            # Here, since most tables have no need of arrays.
-            from dms_pipeline.local_dms.engine.image_columns import ImageColumns  # noqa: PLC0415
+        return self._arrays().tuples(data, offsets)
 
-            self._images = ImageColumns(self._layout, self.copy_tuple)
-        return self._images.tuples(data, offsets)
+    def _arrays(self) -> "ImageColumns":
+        if self._images is None:
+            # Here, since most tables have no need of it.
+            from dms_pipeline.local_dms.engine import image_columns  # noqa: PLC0415
+
+            self._images = image_columns.ImageColumns(self._layout, self.copy_tuple)
+        return self._images
 
     def copy_tuple(self, data: bytes, offset: int) -> CopyRow:
         """The row image at ``offset`` with its columns in the order of the plan."""
