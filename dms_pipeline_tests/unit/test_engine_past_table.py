@@ -179,6 +179,21 @@ def test_a_conversion_computes_a_generated_column_anew_whose_character_set_is_un
     assert [column.name for column in anew] == ["g"]
 
 
+@pytest.mark.parametrize(
+    ("clauses", "names"),
+    [("DROP b, RENAME COLUMN x TO b", ["g"]), ("RENAME COLUMN x TO b", [])],
+)
+def test_a_column_that_comes_under_the_name_of_a_dropped_one_is_another(clauses, names):
+    """MariaDB: the expression keeps the name, which now means another column."""
+    generated = Column("g", "varchar", "varchar(9)", charset="latin1", computed_from=("b",))
+    today = SourceTable(TABLE, (K, B, generated), ("k",))
+    statement = clauses_of(f"ALTER TABLE t {clauses}")
+    layout = ("k", "b", "x", "g") if "DROP" in clauses else ("k", "x", "g")
+    before = walked_back(today, layout, [statement])
+    anew = computed_anew(before, PastTable(today), statement, pads_char=False)
+    assert [column.name for column in anew] == names
+
+
 @pytest.mark.parametrize(("pads_char", "names"), [(True, ["g"]), (False, [])])
 def test_char_that_is_read_with_its_blanks_may_compute_other_values(pads_char, names):
     """MySQL, in PAD_CHAR_TO_FULL_LENGTH: stored columns, by any statement that copies the table."""

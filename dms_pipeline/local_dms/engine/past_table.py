@@ -1,6 +1,6 @@
 """A table as rows at some place in the log have it, and what is not known of it there. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeGuard
 
@@ -88,7 +88,7 @@ def walked_back(
         key = ()
     # What the default was before a statement that sets it is not said.
     charset = None if any(map(sets_charset, later)) else today.charset
-    named = tuple(_computed_from(column, earlier_names.get) for column in columns)
+    named = tuple(_walked_back(column, earlier_names, later) for column in columns)
     source = replace(today, columns=named, primary_key=key, charset=charset)
     return PastTable(source, frozenset(dropped), frozenset(uncertain), frozenset(dropped))
 
@@ -156,6 +156,24 @@ def _computed_from(column: Column, renamed: Callable[[str], str | None]) -> Colu
         return column
     names = (renamed(name) or name for name in column.computed_from)
     return replace(column, computed_from=tuple(name.lower() for name in names))
+
+
+def _walked_back(
+    column: Column, earlier_names: Mapping[str, str], later: Sequence[Clauses]
+) -> Column:
+    """A column with what it was computed from before those statements."""
+    before = _computed_from(column, earlier_names.get)
+    # Or from the one that left its name to another: expressions keep that name.
+    left = (name for name in column.computed_from if any(_is_left(name, one) for one in later))
+    return replace(before, computed_from=(*before.computed_from, *left))
+
+
+def _is_left(name: str, clauses: Clauses) -> bool:
+    """Whether a statement drops a column and renames another one to its name."""
+    return column_layout.later_name(name, clauses) is None and any(
+        isinstance(clause, ColumnChanged) and column_layout.same_name(clause.new, name)
+        for clause in clauses
+    )
 
 
 def _stated(name: str, clauses: Clauses) -> str | None:
