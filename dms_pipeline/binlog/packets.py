@@ -15,6 +15,7 @@ CONTINUED = 0xFFFFFF
 """The length of a packet that goes on in the next one."""
 # Three bytes for the length and one for a number that counts packets.
 _PREFIX = struct.Struct("<I")
+PREFIX_SIZE = _PREFIX.size
 _OK = 0
 
 
@@ -28,7 +29,7 @@ class PacketCutter:
     def __init__(self) -> None:
         self._pieces: list[bytes] = []
         self._size = 0
-        self._wanted = _PREFIX.size
+        self._wanted = PREFIX_SIZE
         self._parts: list[bytes] = []
 
     def cut(self, data: bytes, take: Callable[[bytes], int] = _nothing) -> list[bytes]:
@@ -46,7 +47,7 @@ class PacketCutter:
             return packets
         buffer = b"".join(self._pieces)
         offset, size = 0 if self._parts else take(buffer), self._size
-        while (end := offset + _PREFIX.size) <= size:
+        while (end := offset + PREFIX_SIZE) <= size:
             start, length = end, _PREFIX.unpack_from(buffer, offset)[0] & CONTINUED
             end += length
             if end > size:

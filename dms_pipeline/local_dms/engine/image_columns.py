@@ -6,6 +6,7 @@ Images are laid out alike (``alike_rows``) that have the same columns NULL.
 import struct
 from collections.abc import Callable
 from contextlib import suppress
+from functools import lru_cache
 
 import numpy as np
 
@@ -36,10 +37,12 @@ class ImageColumns:
     def __init__(self, layout: Layout, each: Callable[[bytes, int], CopyRow]) -> None:
         self._layout = layout
         self._each = each
-        self._known: dict[bytes, AlikeRows] = {}
+        # As they lie in an image; plans keep that order.
+        assert list(layout.forms) == sorted(layout.forms)
+        self._rows = lru_cache(_MOST_REMEMBERED)(self._new_rows)
 
     def tuples(self, data: bytes, places: list[int]) -> CopyRows:
-        """Of the images that begin there, in any order, with their columns as they lie there."""
+        """Of the images that begin there, in any order."""
         made = CopyRows()
         for start in range(0, len(places), _ROWS_AT_ONCE):
             begins = np.array(places[start : start + _ROWS_AT_ONCE])
@@ -55,15 +58,8 @@ class ImageColumns:
                 return
         made.add((self._each(data, begin) for begin in begins.tolist()), len(begins))
 
-    def _rows(self, nulls: bytes) -> AlikeRows:
-        rows = self._known.get(nulls)
-        if rows is None:
-            if len(self._known) >= _MOST_REMEMBERED:
-                self._known.clear()
-            rows = self._known[nulls] = self._made_rows(int.from_bytes(nulls, "little"))
-        return rows
-
-    def _made_rows(self, nulls: int) -> AlikeRows:
+    def _new_rows(self, bitmap: bytes) -> AlikeRows:
+        nulls = int.from_bytes(bitmap, "little")
         layout = RowLayout()
         layout.constant(struct.pack(">h", len(self._layout.forms)))
         for index, column in enumerate(self._layout.columns):

@@ -8,9 +8,11 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
+from dms_pipeline.binlog.packets import PREFIX_SIZE
 from dms_pipeline.local_dms.engine import many_rows
 from dms_pipeline.local_dms.engine.alike_rows import (
     AlikeRows,
@@ -21,15 +23,16 @@ from dms_pipeline.local_dms.engine.alike_rows import (
     by_content,
 )
 from dms_pipeline.local_dms.engine.copy_format import CopyRow, CopyRows
-from dms_pipeline.local_dms.engine.protocol_row_code import SentRows
+from dms_pipeline.local_dms.engine.protocol_row_code import (
+    LONGEST_IN_A_BYTE,
+    UNUSED_BITS,
+    SentRows,
+)
 from dms_pipeline.local_dms.engine.type_mapping.binary_fields import NoValueError
 from dms_pipeline.local_dms.engine.type_mapping.sent_fields import Shortened
 
-_PREFIX_SIZE = 4
-_UNUSED_BITS = 2
 _MOST_LAYOUTS = 4
 _MOST_REMEMBERED = 64
-_LONGEST_IN_A_BYTE = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class ProtocolColumns:
     def __init__(self, rows: SentRows, each: Callable[[list[bytes]], list[CopyRow]]) -> None:
         self._rows = rows
         self._each = each
-        self._layouts: dict[tuple[bytes, bytes], _Layout] = {}
+        self._layout = lru_cache(_MOST_REMEMBERED)(self._new_layout)
 
     def taken(self, packets: bytes) -> tuple[CopyRows, int]:
         """Tuples of the rows that a stream of packets begins with, and the offset behind them.
@@ -65,7 +68,7 @@ class ProtocolColumns:
         made = CopyRows()
         if places:
             begins = np.array(places)
-            ends = np.append(begins[1:] - _PREFIX_SIZE, end)
+            ends = np.append(begins[1:] - PREFIX_SIZE, end)
             for nulls, chosen in by_content(packets, begins + 1, self._rows.head - 1):
                 self._take_with_nulls(made, packets, begins[chosen], ends[chosen], nulls)
         return made, end
@@ -124,16 +127,8 @@ class ProtocolColumns:
                 note()
         return pieces
 
-    def _layout(self, nulls: bytes, lengths: bytes) -> _Layout:
-        layout = self._layouts.get((nulls, lengths))
-        if layout is None:
-            if len(self._layouts) >= _MOST_REMEMBERED:
-                self._layouts.clear()
-            layout = self._layouts[nulls, lengths] = self._made_layout(nulls, lengths)
-        return layout
-
-    def _made_layout(self, nulls: bytes, lengths: bytes) -> _Layout:
-        is_null = int.from_bytes(nulls, "little") >> _UNUSED_BITS
+    def _new_layout(self, nulls: bytes, lengths: bytes) -> _Layout:
+        is_null = int.from_bytes(nulls, "little") >> UNUSED_BITS
         of_times = iter(lengths)
         layout, on_zero = RowLayout(), list[Callable[[], None]]()
         layout.constant(struct.pack(">h", len(self._rows.columns)))
@@ -153,16 +148,16 @@ class ProtocolColumns:
             elif (code := column.number) is not None:
                 layout.number(form, "<", code)
             else:
-                layout.text(form, 1, longest=_LONGEST_IN_A_BYTE)
+                layout.text(form, 1, longest=LONGEST_IN_A_BYTE)
         return _Layout(layout.finished(), tuple(on_zero))
 
 
 def _rows_in(packets: bytes) -> tuple[list[int], int]:
     """Where each row of a stream of packets begins, and where the last whole one ends."""
     places: list[int] = []
-    offset, last = 0, len(packets) - _PREFIX_SIZE - 1
+    offset, last = 0, len(packets) - PREFIX_SIZE - 1
     while offset <= last:
-        start = offset + _PREFIX_SIZE
+        start = offset + PREFIX_SIZE
         end = start + (packets[offset] | packets[offset + 1] << 8 | packets[offset + 2] << 16)
         if packets[start] or end > len(packets):
             break

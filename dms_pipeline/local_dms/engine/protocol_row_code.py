@@ -38,8 +38,8 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
 from dms_pipeline.local_dms.engine.type_mapping.sent_fields import SentColumn, SentForm, Shortened
 
 _LENGTH = struct.Struct(">i")
-_UNUSED_BITS = 2
-_LONGEST_IN_A_BYTE = 250
+UNUSED_BITS = 2
+LONGEST_IN_A_BYTE = 250
 
 ToTuple = Callable[[bytes], CopyRow]
 
@@ -54,12 +54,12 @@ class SentRows:
     @property
     def head(self) -> int:
         """Where the values begin, behind the bitmap, which begins at 1."""
-        return 1 + (len(self.columns) + _UNUSED_BITS + 7) // 8
+        return 1 + (len(self.columns) + UNUSED_BITS + 7) // 8
 
     def lengths(self, row: bytes) -> bytes:
         """How many bytes each time has that is not NULL."""
         lengths = bytearray()
-        nulls, offset = int.from_bytes(row[1 : self.head], "little") >> _UNUSED_BITS, self.head
+        nulls, offset = int.from_bytes(row[1 : self.head], "little") >> UNUSED_BITS, self.head
         for index, (column, form) in enumerate(zip(self.columns, self.forms, strict=True)):
             if nulls >> index & 1:
                 continue
@@ -97,7 +97,7 @@ def tuple_of_any(rows: SentRows) -> ToTuple:
     code.bytes(repr(struct.pack(">h", len(rows.columns))))
     for index, (column, form) in enumerate(zip(rows.columns, rows.forms, strict=True)):
         one = _any_value(code, index, column, form)
-        code.statements += [f"if nulls & {1 << index + _UNUSED_BITS}: f{index} = NULL"]
+        code.statements += [f"if nulls & {1 << index + UNUSED_BITS}: f{index} = NULL"]
         code.statements += ["else:", *_indented(one)]
         code.bytes(f"f{index}")
     function: ToTuple = code.function("row", code.expression())
@@ -151,7 +151,7 @@ class _OnePattern:
 
     def __init__(self, rows: SentRows, nulls: bytes, lengths: bytes, others: Others) -> None:
         self._rows = rows
-        self._nulls = int.from_bytes(nulls, "little") >> _UNUSED_BITS
+        self._nulls = int.from_bytes(nulls, "little") >> UNUSED_BITS
         self._lengths = iter(lengths)
         self._code = TupleCode()
         self._code.names |= {
@@ -238,7 +238,7 @@ class _OnePattern:
         self._read_size()
         self._statement(f"start = {self._at(self._ahead - 1)}; end = start + 1 + size")
         short = f"v{index} = row[start:end]; length_{index} = {bytes(3)!r}"
-        self._statement(f"if size <= {_LONGEST_IN_A_BYTE}: {short}")
+        self._statement(f"if size <= {LONGEST_IN_A_BYTE}: {short}")
         self._statement(f"else: length_{index}, v{index}, end = long_field(row, start)")
         self._begin_run("end")
 
@@ -246,7 +246,7 @@ class _OnePattern:
         """A value behind its length."""
         self._read_size()
         self._statement(f"start = {self._at()}; end = start + size")
-        self._statement(f"if size > {_LONGEST_IN_A_BYTE}: start, end = long_value(row, start - 1)")
+        self._statement(f"if size > {LONGEST_IN_A_BYTE}: start, end = long_value(row, start - 1)")
         self._statement(f"{name} = row[start:end]")
         self._begin_run("end")
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING, Self
 
-from dms_pipeline.binlog.packets import CONTINUED
+from dms_pipeline.binlog.packets import CONTINUED, PREFIX_SIZE
 from dms_pipeline.local_dms.engine import many_rows
 from dms_pipeline.local_dms.engine.copy_format import CopyRow, CopyRows
 from dms_pipeline.local_dms.engine.protocol_row_code import (
@@ -27,7 +27,6 @@ from dms_pipeline.local_dms.engine.type_mapping.sent_fields import SentColumn, S
 if TYPE_CHECKING:
     from dms_pipeline.local_dms.engine.protocol_columns import ProtocolColumns
 
-_PREFIX_SIZE = 4
 _MOST_PATTERNS = 64
 
 
@@ -111,7 +110,7 @@ class ProtocolTuples:
         with suppress(ValueError, struct.error):
             while offset <= last:
                 length, status, nulls = begin(packets, offset)
-                start = offset + _PREFIX_SIZE
+                start = offset + PREFIX_SIZE
                 end = start + (length & CONTINUED)
                 if status or end > size:
                     break

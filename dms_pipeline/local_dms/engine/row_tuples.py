@@ -59,8 +59,6 @@ class RowTuples:
         self._layout = layout = Layout(columns, forms)
         self.bitmap_bytes = layout.bitmap_bytes
         self._made = 0
-        # Arrays take columns in the order in which they lie in the log.
-        self._is_in_order = sorted(forms) == list(forms)
         self._images: ImageColumns | None = None
         self.walks = _ByNulls(
             lambda nulls: walk(layout, plan.key_columns, nulls),
@@ -83,7 +81,7 @@ class RowTuples:
 
     def copy_tuples(self, data: bytes, offsets: list[int]) -> CopyRows:
         """The row images at these offsets, in any order."""
-        if self._made < many_rows.OF_A_TABLE or not self._is_in_order:
+        if self._made < many_rows.OF_A_TABLE:
             self._made += len(offsets)
             return CopyRows.of(self.copy_tuple(data, offset) for offset in offsets)
         return self._arrays().tuples(data, offsets)
