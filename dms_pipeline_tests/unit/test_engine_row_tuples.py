@@ -230,6 +230,31 @@ def test_many_images_at_once_become_the_tuples_of_each(drawn, seed, between):
     assert many_plan.losses.counts == one_plan.losses.counts
 
 
+@pytest.mark.parametrize("digits", range(7))
+def test_times_of_the_calendar_take_no_function(digits):
+    kinds = [time_kind(18, "datetime", digits), time_kind(17, "timestamp", digits)]
+    names = ["id", "at", "then", "day"]
+    all_kinds = [(3, b"", {"data_type": "int"}), *kinds, (10, b"", {"data_type": "date"})]
+    formats = tuple(ColumnFormat(code, metadata) for code, metadata, _ in all_kinds)
+    columns = tuple(
+        Column(**{"name": name, "column_type": described["data_type"], **described})
+        for name, (_, _, described) in zip(names, all_kinds, strict=True)
+    )
+    plan = plan_table(SourceTable(TableId("s", "t"), columns, ("id",)), RULES, "", LobSettings())
+    fraction = (10 ** (digits % 2)).to_bytes(FRACTION_BYTES[digits], "big") if digits else b""
+    moment = (1 << 39 | (2024 * 13 + 2) << 22 | 29 << 17 | 23 << 12 | 59 << 6 | 58).to_bytes(
+        5, "big"
+    )
+    then, day = struct.pack(">I", 1 << 31), (2024 << 9 | 2 << 5 | 29).to_bytes(3, "little")
+    image = b"\0" + b"\1\0\0\0" + moment + fraction + then + fraction + day
+    tuples = RowTuples.of(plan, formats)
+    assert tuples is not None
+    wanted = tuples.copy_tuple(image, 0)
+    refused = patch.object(tuples, "copy_tuple", side_effect=AssertionError)
+    with arrays_at_once(), refused:
+        assert tuples_in(tuples.copy_tuples(image * 2, [0, len(image)])) == [wanted, wanted]
+
+
 @pytest.mark.parametrize("most_patterns", [0, 1])
 def test_losses_of_one_row_are_counted_once_each(most_patterns):
     columns = (

@@ -29,6 +29,8 @@ from dms_pipeline.local_dms.engine.type_mapping.binary_fields import (
 Places = NDArray[np.int64]
 Chosen = NDArray[np.bool_]
 Records = NDArray[Any]
+Values = Callable[..., tuple[Any, ...]]
+"""Makes the numbers of fields of those in rows: each an array, or one number for all rows."""
 
 _LAST = "last"
 # What `struct` calls the numbers of which one of so many bytes is put together.
@@ -70,7 +72,7 @@ def _records_at(data: bytes, places: Places, kind: np.dtype[Any]) -> Records:
 class _Computation:
     """Numbers of a record that become numbers of a field, by their names."""
 
-    values: Callable[..., tuple[Any, ...]]
+    values: Values
     read: tuple[str, ...]
     written: tuple[str, ...]
 
@@ -98,20 +100,15 @@ class _Numbers:
         Raises:
             UnevenRowsError: in some rows something else lies there.
         """
-        fitting = np.ones(len(places), np.bool_)
         if ends is not None:
-            fitting = places + self.read.itemsize <= ends
-            if not fitting.all():
-                raise UnevenRowsError(fitting)
+            _require(places + self.read.itemsize <= ends)
         if not self.read.itemsize:
             return np.empty(len(places), self.read)
         records = _records_at(data, places, self.read)
         for name, value in self.expected.items():
-            fitting &= records[name] == value
+            _require(records[name] == value)
         for name, most in self.longest.items():
-            fitting &= records[name] <= most
-        if not fitting.all():
-            raise UnevenRowsError(fitting)
+            _require(records[name] <= most)
         return records
 
     def made(self, records: Records) -> list[bytes]:
@@ -127,6 +124,11 @@ class _Numbers:
                 made[name] = each
         pieces: list[bytes] = made.view(f"V{made.dtype.itemsize}").tolist()
         return pieces
+
+
+def _require(fitting: Chosen) -> None:
+    if not fitting.all():
+        raise UnevenRowsError(fitting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +149,7 @@ class _Text:
         length: the numbers of the records of which its length consists.
     """
 
-    form: FieldOf | None
+    form: FieldOf | Verbatim | None
     length: tuple[str, ...]
 
     def cut(
@@ -160,7 +162,7 @@ class _Text:
             return None, ends
         spans = zip(places.tolist(), ends.tolist(), strict=True)
         texts = [data[start:end] for start, end in spans]
-        return texts if self.form is _as_it_is else map(self.form, texts), ends
+        return texts if isinstance(self.form, Verbatim) else map(self.form, texts), ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,28 +197,59 @@ class AlikeRows:
 
 
 @dataclass(slots=True)
+class _Draft:
+    """Of ``_Numbers``, of which the names and kinds are listed in the order of the records."""
+
+    read: list[tuple[str, str]] = field(default_factory=list)
+    written: list[tuple[str, str]] = field(default_factory=list)
+    constants: dict[str, bytes | int] = field(default_factory=dict)
+    computations: list[_Computation] = field(default_factory=list)
+    expected: dict[str, int] = field(default_factory=dict)
+    longest: dict[str, int] = field(default_factory=dict)
+
+    def reads(self, kind: str) -> str:
+        name = f"read_{len(self.read)}"
+        self.read.append((name, kind))
+        return name
+
+    def writes(self, kind: str) -> str:
+        name = f"written_{len(self.written)}"
+        self.written.append((name, kind))
+        return name
+
+    def compute(self, values: Values, order: str, codes: str, write: str) -> None:
+        """A field, behind its length."""
+        self.constants[self.writes(">i4")] = calcsize(">" + write)
+        read = tuple(self.reads(order + code) for code in codes)
+        written = tuple(self.writes(">" + code) for code in write)
+        self.computations.append(_Computation(values, read, written))
+
+    def finished(self) -> _Numbers:
+        template = np.zeros(1, np.dtype(self.written))
+        for name, value in self.constants.items():
+            template[name] = np.void(value) if isinstance(value, bytes) else value
+        read, computations = np.dtype(self.read), tuple(self.computations)
+        return _Numbers(read, template, computations, self.expected, self.longest)
+
+
 class RowLayout:
     """How rows are laid out, put together column by column."""
 
-    _parts: list[tuple[_Numbers, _Number | _Text | None]] = field(default_factory=list)
-    _read: list[tuple[str, str]] = field(default_factory=list)
-    _written: list[tuple[str, str]] = field(default_factory=list)
-    _constants: dict[str, bytes | int] = field(default_factory=dict)
-    _computations: list[_Computation] = field(default_factory=list)
-    _expected: dict[str, int] = field(default_factory=dict)
-    _longest: dict[str, int] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self._parts: list[tuple[_Numbers, _Number | _Text | None]] = []
+        self._draft = _Draft()
 
     def skip(self, size: int) -> None:
         """So many bytes that are no part of the tuple."""
-        self._reads(f"V{size}")
+        self._draft.reads(f"V{size}")
 
     def expect(self, byte: int) -> None:
         """A byte that has this value in all rows, and is no part of the tuple."""
-        self._expected[self._reads("u1")] = byte
+        self._draft.expected[self._draft.reads("u1")] = byte
 
     def constant(self, value: bytes) -> None:
         """What is in the tuple of every row."""
-        self._constants[self._writes(f"V{len(value)}")] = value
+        self._draft.constants[self._draft.writes(f"V{len(value)}")] = value
 
     def null(self) -> None:
         self.constant(NULL)
@@ -224,15 +257,16 @@ class RowLayout:
     def number(self, form: BinaryForm, order: str, codes: str) -> None:
         """A field of numbers that ``struct`` calls so; first the order of their bytes."""
         if isinstance(form, Computed):
-            self._compute(_of_wholes(values_of(form, TABLES)), order, codes, form.write)
+            values = _of_wholes(values_of(form, TABLES))
+            self._draft.compute(values, order, codes, form.write)
         elif isinstance(form, Packed) and np.can_cast(codes, form.write, "same_kind"):
-            self._compute(_held_by(form.write), order, codes, form.write)
+            self._draft.compute(_held_by(form.write), order, codes, form.write)
         else:
             self.each(form, order + codes)
 
     def each(self, form: BinaryForm, kind: str) -> None:
         """A field that is made one by one of a value that ``numpy`` calls so."""
-        self._read.append((_LAST, kind))
+        self._draft.read.append((_LAST, kind))
         self._end(_Number(field_of(form)))
 
     def text(self, form: BinaryForm | None, width: int, longest: int | None = None) -> None:
@@ -243,12 +277,13 @@ class RowLayout:
             width: of its length, in bytes.
             longest: what its length may be at most.
         """
-        length = tuple(self._reads(f"<{code}") for code in _LENGTH_CODES[width])
+        draft = self._draft
+        length = tuple(draft.reads(f"<{code}") for code in _LENGTH_CODES[width])
         if longest is not None:
-            self._longest[length[0]] = longest
+            draft.longest[length[0]] = longest
         if isinstance(form, Verbatim):
-            self._computations.append(_Computation(_length, length, (self._writes(">i4"),)))
-            self._end(_Text(_as_it_is, length))
+            draft.computations.append(_Computation(_length, length, (draft.writes(">i4"),)))
+            self._end(_Text(form, length))
         else:
             self._end(_Text(None if form is None else field_of(form), length))
 
@@ -256,45 +291,16 @@ class RowLayout:
         self._end(None)
         return AlikeRows(tuple(self._parts))
 
-    def _compute(
-        self, values: Callable[..., tuple[Any, ...]], order: str, codes: str, write: str
-    ) -> None:
-        self._constants[self._writes(">i4")] = calcsize(">" + write)
-        read = tuple(self._reads(order + code) for code in codes)
-        written = tuple(self._writes(">" + code) for code in write)
-        self._computations.append(_Computation(values, read, written))
-
-    def _reads(self, kind: str) -> str:
-        name = f"read_{len(self._read)}"
-        self._read.append((name, kind))
-        return name
-
-    def _writes(self, kind: str) -> str:
-        name = f"written_{len(self._written)}"
-        self._written.append((name, kind))
-        return name
-
     def _end(self, behind: _Number | _Text | None) -> None:
-        template = np.zeros(1, np.dtype(self._written))
-        for name, value in self._constants.items():
-            template[name] = np.void(value) if isinstance(value, bytes) else value
-        numbers = _Numbers(
-            np.dtype(self._read),
-            template,
-            tuple(self._computations),
-            self._expected,
-            self._longest,
-        )
-        self._parts.append((numbers, behind))
-        self._read, self._written, self._constants = [], [], {}
-        self._computations, self._expected, self._longest = [], {}, {}
+        self._parts.append((self._draft.finished(), behind))
+        self._draft = _Draft()
 
 
-def _of_wholes(of: Callable[..., tuple[Any, ...]]) -> Callable[..., tuple[Any, ...]]:
+def _of_wholes(of: Values) -> Values:
     return lambda *numbers: of(*(number.astype(np.int64) for number in numbers))
 
 
-def _held_by(code: str) -> Callable[..., tuple[Any, ...]]:
+def _held_by(code: str) -> Values:
     """Numbers as they are, if such a number can hold them: an array would take them for others."""
 
     def values(numbers: NDArray[Any]) -> tuple[Any, ...]:
@@ -310,7 +316,3 @@ def _held_by(code: str) -> Callable[..., tuple[Any, ...]]:
 @_of_wholes
 def _length(low: Places, high: Places | int = 0) -> tuple[Any, ...]:
     return (low | high << 16,)
-
-
-def _as_it_is(value: bytes) -> bytes:
-    return value

@@ -241,9 +241,8 @@ def _chunks(arriving: _Arriving) -> Iterator[tuple[bytes, int]]:
     """The stream and how many rows, in pieces that are small unless a row is large."""
     pieces, size, count = [arriving.format.header], 0, 0
     for rows in arriving.rows:
-        piece = b"".join(rows.pieces)
-        pieces.append(piece)
-        size += len(piece)
+        pieces += rows.pieces
+        size += sum(map(len, rows.pieces))
         count += rows.count
         if size >= _CHUNK_BYTES:
             yield b"".join(pieces), count

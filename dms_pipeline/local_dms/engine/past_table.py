@@ -88,7 +88,7 @@ def walked_back(
         key = ()
     # What the default was before a statement that sets it is not said.
     charset = None if any(map(sets_charset, later)) else today.charset
-    named = tuple(_walked_back(column, earlier_names, later) for column in columns)
+    named = tuple(_computed_before(column, earlier_names, later) for column in columns)
     source = replace(today, columns=named, primary_key=key, charset=charset)
     return PastTable(source, frozenset(dropped), frozenset(uncertain), frozenset(dropped))
 
@@ -158,12 +158,12 @@ def _computed_from(column: Column, renamed: Callable[[str], str | None]) -> Colu
     return replace(column, computed_from=tuple(name.lower() for name in names))
 
 
-def _walked_back(
+def _computed_before(
     column: Column, earlier_names: Mapping[str, str], later: Sequence[Clauses]
 ) -> Column:
-    """A column with what it was computed from before those statements."""
+    """A column with what it may have been computed from before those statements."""
     before = _computed_from(column, earlier_names.get)
-    # Or from the one that left its name to another: expressions keep that name.
+    # One that left its name to another is gone, but expressions keep the name.
     left = (name for name in column.computed_from if any(_is_left(name, one) for one in later))
     return replace(before, computed_from=(*before.computed_from, *left))
 

@@ -136,6 +136,8 @@ def texts_of(form: Computed, index: int) -> tuple[list[str], list[str]]:
 
 def field_of(form: BinaryForm) -> FieldOf:
     """What makes the field of one value, which is one number or one text."""
+    if not isinstance(form, Packed | Verbatim | Computed):
+        return form
     code = TupleCode(takes_null=True)
     code.field(form, 0)
     value = "v0_0" if isinstance(form, Computed) else "v0"
